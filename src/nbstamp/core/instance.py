@@ -1,0 +1,132 @@
+"""A template with parameters stamped in: segments of bytes, never a re-serialised notebook.
+
+``stamp`` is the whole of nbstamp as a pure function. Knows nothing of where the result goes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from nbstamp import __version__
+from nbstamp.core.languages.base import Language
+from nbstamp.core.parameters import Json, Parameters
+from nbstamp.core.template import INJECTED, PROVENANCE, Template
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What is known about where an instance comes from, before it is stamped."""
+
+    template: str
+    """Path of the template in the catalogue."""
+    creation_id: str
+    """One confirmed act; the same id again is the same notebook."""
+    time: str
+    """When the creation was offered to the user: ISO 8601 in UTC."""
+    portal: str = ""
+    """Origin of the portal (``https://sampledb.example``), if known."""
+    object_id: Json = None
+    """The portal's id of the object, if known."""
+    user: str = ""
+    """The user's name; empty unless the site wants it in notebooks."""
+
+
+@dataclass(frozen=True)
+class Instance:
+    """A finished notebook as bytes in pieces."""
+
+    segments: tuple[bytes | memoryview, ...]
+    """To be written one after the other; views of the template's bytes are not copied."""
+    creation_id: str
+    provenance: Mapping[str, Json]
+    """``metadata.nbstamp`` as it is in the notebook."""
+
+    @cached_property
+    def size(self) -> int:
+        """Bytes of the notebook."""
+        return sum(len(segment) for segment in self.segments)
+
+    def __len__(self) -> int:
+        return self.size
+
+    def __bytes__(self) -> bytes:
+        return b"".join(self.segments)
+
+
+def stamp(
+    template: Template, parameters: Parameters, origin: Origin, language: Language | None
+) -> Instance:
+    """Put ``parameters`` into ``template`` as one new code cell, and ``origin`` into its metadata.
+
+    Without parameters no cell is made and ``language`` may be None. The same arguments give the
+    same bytes. Raises :class:`~nbstamp.core.errors.UnacceptableParameter` when the language cannot
+    hold a name or a value.
+    """
+    source = ""
+    if parameters:
+        if language is None:
+            raise ValueError("parameters need a kernel language")
+        source = language.cell(parameters)
+    provenance = _provenance(template, parameters, origin, source)
+    body = memoryview(template.body)
+    splices = [(template.provenance, _member(PROVENANCE, provenance))]
+    if source:
+        splices.append((template.cell, _cell(template, source, origin.creation_id)))
+    segments: list[bytes | memoryview] = []
+    done = 0
+    for splice, content in sorted(splices, key=lambda pair: pair[0].at):
+        segments += (body[done : splice.at], splice.before + content + splice.after)
+        done = splice.at
+    return Instance((*segments, body[done:]), origin.creation_id, provenance)
+
+
+def _provenance(
+    template: Template, parameters: Parameters, origin: Origin, source: str
+) -> dict[str, Json]:
+    found: dict[str, Json] = {
+        "template": origin.template,
+        "content_hash": template.content_hash,
+        "creation_id": origin.creation_id,
+        "time": origin.time,
+        "parameters_hash": parameters.hash,
+        "nbstamp": __version__,
+    }
+    if source:
+        found["cell_hash"] = hashlib.sha256(source.encode("utf-8")).hexdigest()
+    if origin.portal:
+        found["portal"] = origin.portal
+    if isinstance(origin.object_id, int | str) and not isinstance(origin.object_id, bool):
+        found["object_id"] = origin.object_id
+    if origin.user:
+        found["user"] = origin.user
+    return found
+
+
+def _member(key: str, value: Mapping[str, Json]) -> bytes:
+    return f"{json.dumps(key)}: {json.dumps(value, ensure_ascii=False)}".encode()
+
+
+def _cell(template: Template, source: str, creation_id: str) -> bytes:
+    cell: dict[str, Json] = {"cell_type": "code", "execution_count": None}
+    if template.minor >= 5:
+        cell["id"] = _cell_id(template.cell_ids, creation_id)
+    cell["metadata"] = {"tags": [INJECTED]}
+    cell["outputs"] = []
+    cell["source"] = list(source.splitlines(keepends=True))
+    if template.indent is None:
+        return json.dumps(cell, ensure_ascii=False).encode()
+    # as Jupyter lays cells out, so that the notebook reads well in a diff
+    text = json.dumps(cell, ensure_ascii=False, indent=template.indent)
+    return text.replace("\n", template.newline + template.indent * 2).encode()
+
+
+def _cell_id(taken: frozenset[str], creation_id: str) -> str:
+    """Eight hexadecimal digits (nbformat 4.5 wants unique ids), the same for the same creation."""
+    number = 0
+    while (found := hashlib.sha256(f"{creation_id}/{number}".encode()).hexdigest()[:8]) in taken:
+        number += 1
+    return found

@@ -1,0 +1,311 @@
+"""Untrusted bytes to checked parameters: strict forms, strict JSON, limits.
+
+Knows nothing of templates, kernel languages or HTTP. The limits are those of DESIGN section 4;
+every refusal says what was wrong, where, and what would be right.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import accumulate
+from urllib.parse import unquote_to_bytes
+
+from nbstamp.core.errors import MalformedRequest, TooLarge, Unacceptable, UnacceptableParameter
+
+Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What this server is willing to read."""
+
+    body: int = 8 * 2**20
+    """Bytes of one request body."""
+    parameters: int = 500
+    """Number of parameters."""
+    name: int = 63
+    """Characters of one parameter name (Octave and MATLAB cut longer ones)."""
+    depth: int = 32
+    """Levels of nesting inside one parameter."""
+    digits: int = 400
+    """Digits of an integer."""
+    value: int = 4 * 2**20
+    """Bytes of one value as JSON."""
+    template: int = 64 * 2**20
+    """Bytes of a template."""
+
+
+@dataclass(frozen=True)
+class Parameters(Mapping[str, Json]):
+    """Checked parameters, sorted by name: portals send them in an order of their own
+    (SampleDB by the length of the name), and people look for names.
+    """
+
+    values_by_name: Mapping[str, Json] = field(default_factory=dict)
+
+    def __getitem__(self, name: str) -> Json:
+        return self.values_by_name[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.values_by_name)
+
+    def __len__(self) -> int:
+        return len(self.values_by_name)
+
+    def __repr__(self) -> str:  # values must not reach a log by accident
+        return f"Parameters({len(self)} names)"
+
+    @cached_property
+    def text(self) -> str:
+        """The parameters as one line of ASCII JSON: the form in which pages carry them.
+
+        Reading it back gives equal parameters. DEL is escaped too, so that nothing in it is
+        changed by a browser's form.
+        """
+        text = json.dumps(self.values_by_name, separators=(",", ":"), allow_nan=False)
+        return text.replace("\x7f", "\\u007f")
+
+    @cached_property
+    def hash(self) -> str:
+        """SHA-256 in hex of the canonical form: equal for equal names, values and types,
+        whatever the order of keys or the spelling on the wire."""
+        canonical = json.dumps(self.values_by_name, separators=(",", ":"), sort_keys=True)
+        return hashlib.sha256(canonical.encode("ascii")).hexdigest()
+
+
+def read_form(body: bytes, *, fields: int = 100) -> dict[str, str]:
+    """Read an ``application/x-www-form-urlencoded`` body or query (WHATWG URL section 5.1), but
+    strictly: a malformed escape, a byte that is not UTF-8 or a field given twice is an error
+    instead of a guess.
+
+    Raises :class:`MalformedRequest`.
+    """
+    if not body:
+        return {}
+    if _BAD_ESCAPE.search(body):
+        raise MalformedRequest(
+            "The form holds a “%” that is not followed by two hexadecimal digits. "
+            "It may have been cut off on its way."
+        )
+    if body.count(b"&") >= fields:
+        raise MalformedRequest(f"The form has more than {fields} fields; “params” is enough.")
+    form: dict[str, str] = {}
+    for pair in body.split(b"&"):
+        if not pair:
+            continue
+        raw_name, _, raw_value = pair.partition(b"=")
+        name, value = _form_text(raw_name, "a field name"), _form_text(raw_value, "a field")
+        if name in form:
+            raise MalformedRequest(f"The form field “{printable(name)}” was sent twice.")
+        form[name] = value
+    return form
+
+
+_BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
+
+
+def _form_text(raw: bytes, what: str) -> str:
+    decoded = unquote_to_bytes(raw.replace(b"+", b" "))
+    try:
+        return decoded.decode("utf-8")
+    except UnicodeDecodeError as err:
+        raise MalformedRequest(
+            f"The form holds {what} that is not valid UTF-8 (byte {err.start})."
+        ) from None
+
+
+def read_json(text: str | bytes, *, limits: Limits, envelope: int = 0) -> Json:
+    """Read one JSON text (RFC 8259) strictly: no NaN or Infinity, no number that overflows, no
+    duplicate key, no lone surrogate, nothing deeper or longer than ``limits`` allow.
+
+    ``envelope`` is the number of levels that a surrounding document adds to the depth.
+    Raises :class:`MalformedRequest`.
+    """
+    if isinstance(text, bytes):
+        try:
+            text = text.decode("utf-8")
+        except UnicodeDecodeError as err:
+            raise MalformedRequest(
+                f"The JSON text is not valid UTF-8 (byte {err.start})."
+            ) from None
+    if (depth := _depth(text)) > limits.depth + envelope:
+        raise MalformedRequest(
+            f"The parameters are nested {depth - envelope} levels deep; "
+            f"at most {limits.depth} are accepted."
+        )
+
+    def integer(digits: str) -> int:
+        if len(digits.lstrip("-")) > limits.digits:
+            raise MalformedRequest(
+                f"The JSON text holds an integer of {len(digits.lstrip('-'))} digits; "
+                f"at most {limits.digits} are accepted."
+            )
+        return int(digits)
+
+    try:
+        value: Json = json.loads(
+            text,
+            object_pairs_hook=_unique,
+            parse_constant=_refuse_constant,
+            parse_float=_finite,
+            parse_int=integer,
+        )
+    except json.JSONDecodeError as err:
+        raise MalformedRequest(
+            f"This is not JSON: {err.msg} at line {err.lineno}, column {err.colno}."
+        ) from None
+    except RecursionError:
+        raise MalformedRequest("The JSON text is nested too deeply.") from None
+    if _SURROGATE_ESCAPE.search(text):
+        _refuse_surrogates(value)
+    return value
+
+
+_STRINGS = re.compile(r'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
+_BRACKETS = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
+_NO_BRACKET = re.compile(r"[^\[\]{}]++")
+_SURROGATE_ESCAPE = re.compile(r"\\u[dD][89abcdefABCDEF]")
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def _depth(text: str) -> int:
+    """The nesting of a JSON text, without recursion and before any value is built."""
+    brackets = _NO_BRACKET.sub("", _STRINGS.sub("", text))
+    return max(accumulate(_BRACKETS[ord(bracket)] for bracket in brackets), default=0)
+
+
+def _unique(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        seen: set[str] = set()
+        twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+        raise MalformedRequest(
+            f"The key “{printable(twice)}” stands twice in one JSON object; it is not clear "
+            "which value is meant."
+        )
+    return found
+
+
+def _refuse_constant(name: str) -> Json:
+    raise MalformedRequest(f"{name} is not a JSON value (RFC 8259 section 6); null would be.")
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if number in (float("inf"), float("-inf")):
+        raise MalformedRequest(
+            f"The number {digits[:40]} is too large for a floating point number."
+        )
+    return number
+
+
+def _refuse_surrogates(value: Json) -> None:
+    stack: list[Json] = [value]
+    while stack:
+        item = stack.pop()
+        if isinstance(item, dict):
+            stack += item.values()
+            stack += item.keys()
+        elif isinstance(item, list):
+            stack += item
+        elif isinstance(item, str) and _SURROGATE.search(item):
+            raise MalformedRequest(
+                "A text holds half of a surrogate pair (\\ud800 to \\udfff alone): "
+                "this is not a character. It was probably cut in the middle of one."
+            )
+
+
+def read_parameters(text: str | bytes, *, limits: Limits) -> Parameters:
+    """Read the JSON object that a portal sends as ``params``.
+
+    Raises :class:`MalformedRequest`, :class:`UnacceptableParameter`, :class:`Unacceptable` or
+    :class:`TooLarge`.
+    """
+    return check_parameters(read_json(text, limits=limits, envelope=1), limits=limits)
+
+
+def check_parameters(value: Json, *, limits: Limits) -> Parameters:
+    """Check that ``value``, as read by :func:`read_json`, is an object within ``limits``.
+
+    Raises as :func:`read_parameters`.
+    """
+    if not isinstance(value, dict):
+        raise MalformedRequest(
+            f'“params” must be a JSON object such as {{"name": "value"}}, '
+            f"and is {json_type(value)}."
+        )
+    if len(value) > limits.parameters:
+        raise Unacceptable(
+            f"There are {len(value)} parameters; at most {limits.parameters} are accepted. "
+            "Lists and objects can hold many values in one parameter."
+        )
+    for name, item in value.items():
+        if len(name) > limits.name:
+            raise UnacceptableParameter(
+                name[: limits.name],
+                f"The parameter name “{printable(name[: limits.name])}…” has {len(name)} "
+                f"characters; at most {limits.name} are accepted.",
+            )
+        if (size := json_size(item)) > limits.value:
+            raise TooLarge(
+                f"The value of “{printable(name)}” has {size:,} bytes as JSON; at most "
+                f"{limits.value:,} fit into a notebook cell."
+            )
+    return Parameters(dict(sorted(value.items(), key=_by_name)))
+
+
+def _by_name(item: tuple[str, Json]) -> tuple[str, str]:
+    return item[0].casefold(), item[0]
+
+
+def json_size(value: Json) -> int:
+    """Bytes of ``value`` as compact JSON in UTF-8."""
+    if isinstance(value, str):
+        return len(value.encode("utf-8", "surrogatepass")) + 2
+    if isinstance(value, dict | list) and value:
+        return len(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8"))
+    return len(json.dumps(value))
+
+
+def json_type(value: Json) -> str:
+    """The JSON type of ``value`` as the end of a sentence: “a list”, “null”."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true or false"
+    if isinstance(value, int | float):
+        return "a number"
+    if isinstance(value, str):
+        return "a text"
+    return "a list" if isinstance(value, list) else "an object"
+
+
+def printable(text: str, length: int = 80) -> str:
+    """``text`` for a message: control and invisible characters escaped, cut at ``length``."""
+    shown = "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in text[: length + 1])
+    return shown if len(text) <= length else shown[:length] + "…"
+
+
+def language_text(value: Json, preferred: tuple[str, ...] = ("en",)) -> str | None:
+    """The text of a value in several languages (``{"en": "glass", "de": "Glas"}``, as SampleDB's
+    web form writes every free text), or None when ``value`` is not one.
+
+    The site's ``preferred`` order decides, then the first language by code, never who looks.
+    """
+    if not isinstance(value, dict) or not value:
+        return None
+    if not all(_LANGUAGE_CODE.fullmatch(key) and isinstance(value[key], str) for key in value):
+        return None
+    for code in (*preferred, *sorted(value)):
+        text = value.get(code)
+        if isinstance(text, str) and text:
+            return text
+    return ""
+
+
+_LANGUAGE_CODE = re.compile(r"[a-z]{2,3}(?:[-_][A-Za-z0-9]{2,8})*")

@@ -1,0 +1,323 @@
+"""The use cases, without HTTP: what templates there are, what would happen, make it happen.
+
+Knows templates, languages, names and one storage; nothing of requests, pages, tokens or portals.
+Stateless: everything that ``create`` must know comes back to it in a :class:`Confirmation`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from nbstamp.catalogue.base import Catalogue, Listing
+from nbstamp.core.errors import Forbidden, TemplatingError, UnacceptableFileName
+from nbstamp.core.instance import Instance, Origin, stamp
+from nbstamp.core.languages import Languages
+from nbstamp.core.languages.base import Language
+from nbstamp.core.naming import (
+    FilledName,
+    Target,
+    fill,
+    placeholders,
+    target_folder,
+    typed_folder,
+    typed_name,
+)
+from nbstamp.core.parameters import Json, Limits, Parameters
+from nbstamp.core.template import Template
+from nbstamp.core.user import User
+from nbstamp.storage.base import Describing, Description, Download, Found, Outcome, Storage
+from nbstamp.storage.download import DownloadStorage
+
+audit = logging.getLogger("nbstamp.audit")
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What the site decides about new notebooks."""
+
+    limits: Limits = Limits()
+    target_folder: str = "notebooks/{folder}"
+    """Folder for new notebooks; ``{folder}`` is the template's own, also ``{username}`` and
+    ``{date}``."""
+    text_languages: tuple[str, ...] = ("en",)
+    """Order in which texts in several languages are resolved for file names."""
+    object_parameter: str = "object_id"
+    """Name of the parameter that holds the portal's id of the object."""
+    user_in_notebook: bool = False
+    """Write the user's name into the notebook's provenance."""
+    file_name_in_log: bool = False
+    """Write file names into the audit log; they may hold a parameter's value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a user asked for, checked but not yet looked at."""
+
+    template: str
+    """Path of the template."""
+    parameters: Parameters
+    portal: str = ""
+    """Origin of the portal, if known."""
+    name: str | None = None
+    """File name as typed; None for the one the template gives."""
+    folder: str | None = None
+    """Folder as typed; None for the site's."""
+    creation_id: str = field(default_factory=lambda: uuid.uuid4().hex)
+    time: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
+    """When this was first shown to the user; ISO 8601 in UTC."""
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmation:
+    """What was shown to the user, and nothing else, as they confirmed it."""
+
+    user: str
+    template: str
+    content_hash: str
+    parameters_hash: str
+    target: Target
+    portal: str
+    creation_id: str
+    time: str
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What would happen."""
+
+    wish: Wish
+    template: Template
+    title: str
+    """The template's title, or its file name."""
+    language: Language | None
+    """None when nothing is to be stamped."""
+    target: Target
+    description: Description
+    """What the storage knows about the target."""
+    saves: bool
+    """False when the notebook is a download."""
+    missing: Mapping[str, str]
+    """Pieces of the file name that the parameters did not give, each with the reason."""
+    warnings: Sequence[str]
+    object_id: Json
+    """The portal's id of the object, if it was sent."""
+    template_changed: bool = False
+    """The notebook that is there already was made from another version of the template."""
+    values_changed: bool = False
+    """The notebook that is there already was made with other parameters."""
+
+    def confirmation(self, user: User) -> Confirmation:
+        """What ``create`` needs when the user says yes to this."""
+        return Confirmation(
+            user=user.name,
+            template=self.wish.template,
+            content_hash=self.template.content_hash,
+            parameters_hash=self.wish.parameters.hash,
+            target=self.target,
+            portal=self.wish.portal,
+            creation_id=self.wish.creation_id,
+            time=self.wish.time,
+        )
+
+
+class Changed(TemplatingError):
+    """What the user confirmed is not what would be made now; show it to them again."""
+
+    code = "changed"
+    status = 409
+    title = "Something has changed"
+
+
+class Service:
+    """The use cases. One object for the whole process; safe for concurrent requests."""
+
+    def __init__(
+        self, *, catalogue: Catalogue, storage: Storage, languages: Languages, rules: Rules
+    ) -> None:
+        self._catalogue = catalogue
+        self._storage = storage
+        self.languages = languages
+        self.rules = rules
+
+    @property
+    def saves(self) -> bool:
+        """False when notebooks are downloads."""
+        return self._storage.saves
+
+    def listing(self) -> Listing:
+        """All templates known at this moment."""
+        return self._catalogue.listing()
+
+    async def template(self, path: str) -> Template:
+        """Raises :class:`~nbstamp.core.errors.UnknownTemplate`."""
+        return await asyncio.to_thread(self._catalogue.get, path)
+
+    async def preview(self, user: User, wish: Wish) -> Preview:
+        """Say what would happen; writes nothing.
+
+        Raises the errors of the catalogue, the language (for any parameter that cannot be stamped)
+        and of :mod:`nbstamp.core.naming` for a typed name.
+        """
+        template, target, filled = await asyncio.to_thread(self._resolve, user, wish)
+        object_id = wish.parameters.get(self.rules.object_parameter)
+
+        def same(provenance: Mapping[str, Json]) -> bool:
+            if provenance.get("template") != wish.template:
+                return False
+            if object_id is None:
+                return provenance.get("parameters_hash") == wish.parameters.hash
+            return (provenance.get("portal") or "", provenance.get("object_id")) == (
+                wish.portal,
+                object_id,
+            )
+
+        language = self._language(template, wish.parameters)
+        # every refusal of a name or a value is to come before the user confirms
+        _, description = await asyncio.gather(
+            asyncio.to_thread(stamp, template, wish.parameters, _origin(wish), language),
+            self._describe(user, target, same),
+        )
+        found = description.found
+        return Preview(
+            wish=wish,
+            template=template,
+            title=template.title or wish.template.rpartition("/")[2],
+            language=language,
+            target=target,
+            description=description,
+            saves=self.saves,
+            missing=filled.missing if wish.name is None else {},
+            warnings=_warnings(language, wish.parameters),
+            object_id=object_id,
+            template_changed=_differs(found, "content_hash", template.content_hash),
+            values_changed=_differs(found, "parameters_hash", wish.parameters.hash),
+        )
+
+    async def create(
+        self, user: User, confirmation: Confirmation, parameters: Parameters
+    ) -> Outcome:
+        """Make the notebook that was confirmed; the same confirmation again gives the same one.
+
+        Raises :class:`Forbidden` for another user's confirmation, :class:`Changed` when the template
+        or the parameters are not those that were confirmed, and the errors of the storage.
+        """
+        instance = await self._stamped(user, confirmation, parameters)
+        return await self._save(self._storage, user, confirmation, instance)
+
+    async def download(
+        self, user: User, confirmation: Confirmation, parameters: Parameters
+    ) -> Outcome:
+        """The same notebook as a download, for when the storage cannot keep it.
+
+        Raises as :meth:`create`.
+        """
+        instance = await self._stamped(user, confirmation, parameters)
+        return await self._save(DownloadStorage(), user, confirmation, instance)
+
+    async def _stamped(
+        self, user: User, confirmation: Confirmation, parameters: Parameters
+    ) -> Instance:
+        if confirmation.user != user.name:
+            raise Forbidden("This confirmation belongs to another user. Nothing was created.")
+        if confirmation.parameters_hash != parameters.hash:
+            raise Changed("The values are not the ones that were shown before.")
+        template = await self.template(confirmation.template)
+        if template.content_hash != confirmation.content_hash:
+            raise Changed(
+                "The template has changed since this page was made. Please look at it once more."
+            )
+        origin = Origin(
+            template=confirmation.template,
+            creation_id=confirmation.creation_id,
+            time=confirmation.time,
+            portal=confirmation.portal,
+            object_id=parameters.get(self.rules.object_parameter),
+            user=user.name if self.rules.user_in_notebook else "",
+        )
+        language = self._language(template, parameters)
+        return await asyncio.to_thread(stamp, template, parameters, origin, language)
+
+    async def _save(
+        self, storage: Storage, user: User, confirmation: Confirmation, instance: Instance
+    ) -> Outcome:
+        facts = (
+            f"user={user.name!r} template={confirmation.template!r} "
+            f"content_hash={confirmation.content_hash} creation_id={confirmation.creation_id} "
+            f"storage={type(storage).__name__}"
+        )
+        try:
+            outcome = await storage.save(user, confirmation.target, instance)
+        except TemplatingError as err:
+            audit.warning("%s outcome=%s reason=%r", facts, err.code, err.log)
+            raise
+        match outcome:
+            case Download():
+                done = "download"
+            case _:
+                done = "existed" if outcome.existed else "saved"
+                if self.rules.file_name_in_log:
+                    done += f" path={outcome.target.path!r}"
+        audit.info("%s outcome=%s", facts, done)
+        return outcome
+
+    def _resolve(self, user: User, wish: Wish) -> tuple[Template, Target, FilledName]:
+        template = self._catalogue.get(wish.template)
+        folder, _, pattern = wish.template.rpartition("/")
+        filled = fill(pattern, wish.parameters, languages=self.rules.text_languages)
+        name = filled.name if wish.name is None else typed_name(wish.name)
+        if wish.name is not None:
+            refuse_placeholders(name, filled.missing)
+        parts = (
+            target_folder(
+                self.rules.target_folder,
+                folder=folder,
+                username=user.name,
+                date=wish.time[:10],
+            )
+            if wish.folder is None
+            else typed_folder(wish.folder)
+        )
+        return template, Target(parts, name), filled
+
+    def _language(self, template: Template, parameters: Parameters) -> Language | None:
+        return self.languages.find(template.kernel) if parameters else None
+
+    async def _describe(
+        self, user: User, target: Target, same: Callable[[Mapping[str, Json]], bool]
+    ) -> Description:
+        if isinstance(self._storage, Describing):
+            return await self._storage.describe(user, target, same)
+        return Description(place=" / ".join(target.folder), taken=False, found=None)
+
+
+def refuse_placeholders(name: str, missing: Mapping[str, str]) -> None:
+    """Raise :class:`UnacceptableFileName` when ``name`` still has a placeholder of ``missing``."""
+    for key, reason in missing.items():
+        if f"{{{key}}}" in name:
+            raise UnacceptableFileName(
+                f"{reason} Please write something in place of {{{key}}}.", parameter=key
+            )
+
+
+def _origin(wish: Wish) -> Origin:
+    return Origin(wish.template, wish.creation_id, wish.time, wish.portal)
+
+
+def _differs(found: Found | None, key: str, value: str) -> bool:
+    return found is not None and found.provenance.get(key) not in (None, value)
+
+
+def _warnings(language: Language | None, parameters: Parameters) -> list[str]:
+    if language is None:
+        return []
+    return [warning for name in parameters if (warning := language.name_warning(name))]
+
+
+def template_placeholders(path: str) -> tuple[str, ...]:
+    """The parameters that the file name of the template at ``path`` asks for."""
+    return placeholders(path.rpartition("/")[2])

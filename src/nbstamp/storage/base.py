@@ -1,0 +1,88 @@
+"""Where finished notebooks go. One required method; everything else is an optional protocol."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+from nbstamp.core.instance import Instance
+from nbstamp.core.naming import Target
+from nbstamp.core.parameters import Json
+from nbstamp.core.user import User
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """The notebook is complete on disk."""
+
+    target: Target
+    """Where it is; the name may differ from the wanted one by a suffix ``-1``, ``-2``, …"""
+    place: str
+    """The same as people read it, e.g. ``Home / notebooks / sem / Analysis.ipynb``."""
+    url: str | None = None
+    """Where it opens, if it can be opened."""
+    existed: bool = False
+    """True when this very creation had been saved before (a retry, a second press)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Download:
+    """The notebook is handed to the browser; nothing is kept."""
+
+    name: str
+    """File name, already safe."""
+    instance: Instance
+
+
+Outcome = Saved | Download
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A notebook of the same series that is there already."""
+
+    target: Target
+    provenance: Mapping[str, Json]
+    """Its ``metadata.nbstamp``."""
+    modified: float
+    """Seconds since the epoch of the last change to the file."""
+    url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """What :meth:`Describing.describe` knows before anything is written."""
+
+    place: str
+    """The folder as people read it, e.g. ``Home / notebooks / sem``."""
+    taken: bool
+    """True when the wanted name exists, so that a numbered one will be made."""
+    found: Found | None
+    """The newest notebook for which ``same`` answered True."""
+
+
+class Storage(ABC):
+    """A place for notebooks. Instances are shared between concurrent requests."""
+
+    saves: bool = True
+    """False when nothing is kept here, so that the page can speak of a download."""
+
+    @abstractmethod
+    async def save(self, user: User, target: Target, instance: Instance) -> Outcome:
+        """Store ``instance`` for ``user``, completely or not at all; never replace anything.
+
+        The same ``instance.creation_id`` again gives the notebook that is already there.
+        Raises :class:`NoFreeName`, :class:`StorageFull` or :class:`StorageUnavailable`.
+        """
+
+
+@runtime_checkable
+class Describing(Protocol):
+    """A storage that can look before it writes."""
+
+    async def describe(
+        self, user: User, target: Target, same: Callable[[Mapping[str, Json]], bool]
+    ) -> Description:
+        """Look at the target folder only; create and start nothing."""

@@ -1,0 +1,274 @@
+"""The way of one request as DESIGN section 3 draws it: intake, confirmation, creation.
+
+Everything that must survive between two steps is in the form of the page; nothing is kept here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from nbstamp.core.errors import (
+    Forbidden,
+    MalformedRequest,
+    StorageFull,
+    StorageUnavailable,
+    TemplatingError,
+    TooLarge,
+    UnacceptableFileName,
+)
+from nbstamp.core.naming import Target, typed_folder, typed_name
+from nbstamp.core.parameters import Limits, Parameters, read_form, read_parameters
+from nbstamp.core.user import User
+from nbstamp.identity.base import Identity
+from nbstamp.portals.base import Portals
+from nbstamp.service import Changed, Confirmation, Service, Wish, refuse_placeholders
+from nbstamp.storage.base import Download, Saved
+from nbstamp.web.pages import Notice, Pages, Retry
+from nbstamp.web.requests import Sender, read_form_body, require_own_page, sent_from
+from nbstamp.web.responses import attachment
+from nbstamp.web.tokens import BadToken, Tokens
+
+ARRIVAL = "arrival"
+CONFIRMATION = "confirmation"
+FRESH = 12 * 3600.0
+"""Seconds for which a confirmation or an arrival is taken as it is (DESIGN section 4)."""
+
+
+class Flow:
+    """The routes between the portal's click and the notebook."""
+
+    def __init__(
+        self,
+        *,
+        service: Service,
+        identity: Identity,
+        tokens: Tokens,
+        portals: Portals,
+        pages: Pages,
+        public_origin: str,
+    ) -> None:
+        self._service = service
+        self._identity = identity
+        self._tokens = tokens
+        self._portals = portals
+        self._pages = pages
+        self._public_origin = public_origin
+
+    @property
+    def _limits(self) -> Limits:
+        return self._service.rules.limits
+
+    async def template(self, request: Request) -> Response:
+        """``GET|POST /t/<path>``: the portal's click, our own re-post of it, or a template's page."""
+        path = request.path_params["path"]
+        if request.method == "POST":
+            form = await read_form_body(request, self._limits)
+        else:
+            query = request.scope["query_string"]
+            form = read_form(query) if query else {}
+            if "params" not in form:
+                template = await self._service.template(path)
+                return self._pages.template(request, path, template)
+        return await self._intake(request, path, form)
+
+    async def _intake(self, request: Request, path: str, form: Mapping[str, str]) -> Response:
+        parameters = self._parameters(form)
+        sent = sent_from(request, self._public_origin)
+        wish = self._returned(path, form, parameters)
+        if wish is None:
+            check_arriving(form["params"], self._limits)
+            if sent.sender is not Sender.OWN or request.method == "GET":
+                arrival = self._arrival(sent.origin, parameters)
+                return self._pages.interstitial(path, parameters, arrival)
+            wish = Wish(path, parameters, portal=self._own_portal(request))
+        elif sent.sender is Sender.FOREIGN:
+            # somebody else's page may hold an arrival of ours; it does not speak for the portal
+            wish = replace(wish, portal=sent.origin)
+        return await self._confirmation(request, wish, form)
+
+    def _parameters(self, form: Mapping[str, str]) -> Parameters:
+        if "params" not in form:
+            raise MalformedRequest(
+                "The form has no field “params”. It should hold the parameters as a JSON object, "
+                'for example {"sample_name": "Fe3O4"}, or {} for none.'
+            )
+        return read_parameters(form["params"], limits=self._limits)
+
+    def _arrival(self, portal: str, parameters: Parameters) -> str:
+        return self._tokens.seal(ARRIVAL, {"portal": portal, "hash": parameters.hash})
+
+    def _own_portal(self, request: Request) -> str:
+        """The portal of a click within our own origin (one proxy for both)."""
+        origin = self._public_origin or str(request.base_url).rstrip("/")
+        return origin if origin in self._portals.by_origin else ""
+
+    def _returned(
+        self, path: str, form: Mapping[str, str], parameters: Parameters
+    ) -> Wish | None:
+        """What a page of ours brought back, or None when this is a new arrival."""
+        try:
+            if token := form.get("token"):
+                before = _confirmation(self._tokens.open(CONFIRMATION, token).data)
+                return Wish(
+                    path,
+                    parameters,
+                    portal=before.portal,
+                    name=_optional(form, "name"),
+                    folder=_optional(form, "folder"),
+                    creation_id=before.creation_id,
+                )
+            if token := form.get("arrival"):
+                arrival = self._tokens.open(ARRIVAL, token)
+                if arrival.age <= FRESH and arrival.data.get("hash") == parameters.hash:
+                    return Wish(path, parameters, portal=str(arrival.data.get("portal", "")))
+        except BadToken:
+            pass
+        return None
+
+    async def _confirmation(
+        self,
+        request: Request,
+        wish: Wish,
+        form: Mapping[str, str],
+        notice: Notice | None = None,
+        status: int = 200,
+    ) -> Response:
+        """The confirmation page; with the error in words where a typed name is not usable."""
+        user = await self._user(request)
+        try:
+            preview = await self._service.preview(user, wish)
+        except UnacceptableFileName as err:
+            if wish.name is None and wish.folder is None:
+                raise
+            bad = "name" if _is_bad(typed_name, wish.name) or err.parameter else "folder"
+            notice = notice or Notice(err.message, bad)
+            wish = replace(wish, **{bad: None})
+            status = max(status, 422)
+            return await self._confirmation(request, wish, form, notice, status)
+        except TemplatingError as err:
+            return self._pages.error(err, self._retry(wish))
+        return self._pages.confirmation(
+            preview,
+            token=self._tokens.seal(CONFIRMATION, _sealed(preview.confirmation(user))),
+            portal=self._portals.at(wish.portal),
+            user=user,
+            typed={key: form[key] for key in ("name", "folder") if notice and key in form},
+            notice=notice,
+            status=status,
+        )
+
+    def _retry(self, wish: Wish) -> Retry:
+        return Retry(
+            wish.template,
+            wish.parameters,
+            self._arrival(wish.portal, wish.parameters),
+            self._portals.at(wish.portal),
+        )
+
+    async def _user(self, request: Request) -> User:
+        user = await self._identity.user(request.headers, request.cookies)
+        if user is None:
+            raise Forbidden("Please sign in first.")
+        return user
+
+    async def create(self, request: Request) -> Response:
+        """``POST /create``: the confirmed act. Everything that stands against it leads back to
+        the confirmation page, with the same parameters."""
+        require_own_page(request, self._public_origin)
+        form = await read_form_body(request, self._limits)
+        parameters = self._parameters(form)
+        path = form.get("template", "")
+        again = Wish(path, parameters, name=_optional(form, "name"), folder=_optional(form, "folder"))
+        try:
+            opened = self._tokens.open(CONFIRMATION, form.get("token", ""))
+        except BadToken:
+            notice = Notice(
+                "This page can no longer be used as it was, perhaps because the server was set up "
+                "anew. Nothing is lost: please look at it and confirm once more."
+            )
+            return await self._confirmation(request, again, form, notice, 409)
+        confirmation = _confirmation(opened.data)
+        again = replace(
+            again,
+            template=confirmation.template,
+            portal=confirmation.portal,
+            creation_id=confirmation.creation_id,
+        )
+        if opened.age > FRESH:
+            notice = Notice(
+                "This page is more than twelve hours old. Please look at it and confirm once more."
+            )
+            return await self._confirmation(request, again, form, notice, 409)
+        user = await self._user(request)
+        try:
+            target = await self._confirmed_target(user, confirmation, again)
+            confirmation = replace(confirmation, target=target)
+            act = self._service.download if form.get("download") else self._service.create
+            outcome = await act(user, confirmation, parameters)
+        except Changed as err:
+            return await self._confirmation(request, again, form, Notice(err.message), 409)
+        except UnacceptableFileName:
+            return await self._confirmation(request, again, form)
+        except (StorageFull, StorageUnavailable) as err:
+            retry = replace(self._retry(again), form={**form, "download": "1"})
+            return self._pages.error(err, retry)
+        except TemplatingError as err:
+            return self._pages.error(err, self._retry(again))
+        match outcome:
+            case Download():
+                return attachment(outcome)
+            case Saved():
+                return self._pages.saved(outcome, self._portals.at(confirmation.portal))
+
+    async def _confirmed_target(
+        self, user: User, confirmation: Confirmation, again: Wish
+    ) -> Target:
+        """The target that was shown, with the name and folder as the user typed them over it.
+
+        A typed name is taken when it is safe as it stands; it was the user's own hand, so it need
+        not be shown to them again. Raises :class:`UnacceptableFileName`.
+        """
+        shown = confirmation.target
+        name = shown.name if again.name is None else typed_name(again.name)
+        folder = shown.folder if again.folder is None else typed_folder(again.folder)
+        if "{" in name:
+            preview = await self._service.preview(user, replace(again, name=None, folder=None))
+            refuse_placeholders(name, preview.missing)
+        return Target(folder, name)
+
+
+def check_arriving(params: str, limits: Limits) -> None:
+    """Hold what a portal sent to the limit on bodies; see :func:`read_form_body`."""
+    if len(params) > limits.body:
+        raise TooLarge(
+            f"The parameters have {len(params):,} characters; this server accepts "
+            f"{limits.body:,} bytes."
+        )
+
+
+def _optional(form: Mapping[str, str], key: str) -> str | None:
+    return form[key] if form.get(key, "").strip() else None
+
+
+def _is_bad(check: Any, text: str | None) -> bool:
+    if text is None:
+        return False
+    try:
+        check(text)
+    except UnacceptableFileName:
+        return True
+    return False
+
+
+def _sealed(confirmation: Confirmation) -> dict[str, Any]:
+    return asdict(confirmation)
+
+
+def _confirmation(data: Mapping[str, Any]) -> Confirmation:
+    target = data["target"]
+    return Confirmation(**{**data, "target": Target(tuple(target["folder"]), target["name"])})

@@ -1,0 +1,154 @@
+"""The pages: what a person sees, made from finished values. No page decides anything."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+
+from nbstamp.catalogue.base import Entry, Listing
+from nbstamp.core.errors import TemplatingError, UnknownTemplate
+from nbstamp.core.parameters import Parameters, language_text
+from nbstamp.core.template import Template
+from nbstamp.core.user import User
+from nbstamp.portals.base import Portal
+from nbstamp.service import Preview, template_placeholders
+from nbstamp.storage.base import Saved
+from nbstamp.web.shown import human_size, shown_parameters, visible
+from nbstamp.web.urls import Urls
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Why a page is shown again."""
+
+    text: str
+    field: str = ""
+    """The form field it speaks of (``name``, ``folder``), or empty."""
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """What an error page carries on, so that nothing is lost."""
+
+    template: str
+    parameters: Parameters
+    arrival: str
+    """Token with which the confirmation is reached again."""
+    portal: Portal
+    form: Mapping[str, str] = field(default_factory=dict)
+    """Form for ``/create`` that gives the same notebook as a download; empty when there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What the site says about itself."""
+
+    site: str = "Notebooks"
+    """Name in the page's header."""
+    contact: str = ""
+    """Whom to ask, as text (an e-mail address, a room)."""
+
+
+class Pages:
+    """Renders every page of this server."""
+
+    def __init__(self, urls: Urls, look: Look, *, saves: bool, signs_in: bool) -> None:
+        self._urls = urls
+        environment = Environment(
+            loader=PackageLoader("nbstamp.web", "pages"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        environment.filters["human_size"] = human_size
+        environment.filters["visible"] = visible
+        environment.globals |= {"urls": urls, "look": look, "saves": saves, "signs_in": signs_in}
+        self._environment = environment
+
+    def _page(self, name: str, status: int = 200, **values: Any) -> Response:
+        text = self._environment.get_template(name).render(values)
+        return HTMLResponse(text, status_code=status)
+
+    def catalogue(self, listing: Listing) -> Response:
+        """All templates, by instrument."""
+        folders: dict[str, list[Entry]] = {}
+        for entry in listing.entries:
+            folders.setdefault(entry.folder, []).append(entry)
+        return self._page("catalogue.html", folders=folders, complete=listing.complete)
+
+    def template(self, request: Request, path: str, template: Template) -> Response:
+        """One template's own page."""
+        return self._page(
+            "template.html",
+            path=path,
+            template=template,
+            title=template.title or path.rpartition("/")[2],
+            placeholders=template_placeholders(path),
+            address=f"{str(request.base_url).rstrip('/')}{self._urls.template(path)}",
+        )
+
+    def interstitial(self, path: str, parameters: Parameters, arrival: str) -> Response:
+        """Sends what arrived once more, from our own origin; it shows and does nothing else."""
+        return self._page("arriving.html", path=path, params=parameters.text, arrival=arrival)
+
+    def confirmation(
+        self,
+        preview: Preview,
+        *,
+        token: str,
+        portal: Portal,
+        user: User,
+        typed: Mapping[str, str],
+        notice: Notice | None,
+        status: int,
+    ) -> Response:
+        """What is about to happen."""
+        rows = shown_parameters(preview.wish.parameters)
+        found = preview.description.found
+        return self._page(
+            "confirmation.html",
+            status,
+            preview=preview,
+            token=token,
+            portal=portal,
+            back=portal.link(preview.object_id),
+            object_name=_object_name(preview.wish.parameters),
+            user=user,
+            name=typed.get("name", preview.target.name),
+            folder=typed.get("folder", "/".join(preview.target.folder)),
+            notice=notice,
+            rows=rows,
+            empty=[row.name for row in rows if row.empty],
+            found_when=when(found.modified) if found else "",
+        )
+
+    def saved(self, saved: Saved, portal: Portal) -> Response:
+        """The notebook is there."""
+        return self._page("saved.html", saved=saved, portal=portal, back=portal.link(None))
+
+    def error(self, err: TemplatingError, retry: Retry | None = None) -> Response:
+        """What went wrong, and the way on."""
+        near: Sequence[str] = err.near if isinstance(err, UnknownTemplate) else ()
+        rows = shown_parameters(retry.parameters) if retry else []
+        return self._page("error.html", err.status, err=err, near=near, retry=retry, rows=rows)
+
+
+def when(timestamp: float) -> str:
+    """A time of this server for people: ``today 22:58``, ``3 November 2026, 22:58``."""
+    moment = datetime.fromtimestamp(timestamp).astimezone()
+    if moment.date() == datetime.now().astimezone().date():
+        return f"today {moment:%H:%M}"
+    return f"{moment.day} {moment:%B %Y, %H:%M}"
+
+
+def _object_name(parameters: Parameters) -> str:
+    name = parameters.get("name")
+    text = language_text(name) if isinstance(name, dict) else name
+    return text if isinstance(text, str) else ""
