@@ -7,6 +7,7 @@ in the order file, environment, command line.
 
 from __future__ import annotations
 
+import ast
 import difflib
 import os
 import secrets as randomness
@@ -24,8 +25,8 @@ from traitlets.config.loader import DeferredConfigString, PyFileConfigLoader
 
 from nbstamp.catalogue.base import Catalogue
 from nbstamp.catalogue.folders import FolderCatalogue
-from nbstamp.core import parameters
 from nbstamp.core.languages import Languages
+from nbstamp.core.parameters import Limits as CoreLimits
 from nbstamp.identity.base import Identity
 from nbstamp.portals.base import named_portals, web_origin
 from nbstamp.service import Rules, Service
@@ -250,11 +251,9 @@ class Limits(Configurable):
         """,
     ).tag(config=True)
 
-    def checked(self) -> parameters.Limits:
+    def checked(self) -> CoreLimits:
         """The same as the core has it."""
-        return parameters.Limits(
-            **{name: getattr(self, name) for name in parameters.Limits.__dataclass_fields__}
-        )
+        return CoreLimits(**{name: getattr(self, name) for name in CoreLimits.__dataclass_fields__})
 
 
 @dataclass(frozen=True)
@@ -263,6 +262,8 @@ class Ready:
 
     app: ASGIApp
     server: Server
+    base_url: str
+    """Starts and ends with a slash."""
     catalogue: Catalogue
     service: Service
     problems: Sequence[str]
@@ -348,11 +349,11 @@ def _build(config: Config) -> Ready:
         hosts=server.hosts,
         ready=storage.problems,
     )
-    return Ready(app, server, catalogue, service, storage.problems())
+    return Ready(app, server, base_url, catalogue, service, storage.problems())
 
 
 def _plugin(group: str, name: str, base: type, required: str) -> Any:
-    """The class with this entry point name or import string (``module:Class``, ``module.Class``)."""
+    """The class with this entry point name or import string, ``module:Class``."""
     kind = group.rpartition(".")[2]
     installed = {point.name: point for point in entry_points(group=group)}
     if name in installed:
@@ -443,14 +444,15 @@ def check(config: Config) -> None:
         for option in values:
             if option not in options(cls):
                 raise ConfigurationError(
-                    f"there is no option {section}.{option}" + _nearest(option, options(cls))
+                    f"there is no option {section}.{option}"
+                    + _nearest(option, options(cls), prefix=f"{section}.")
                 )
 
 
-def _nearest(name: str, known: Iterable[str]) -> str:
+def _nearest(name: str, known: Iterable[str], *, prefix: str = "") -> str:
     by_lower = {each.lower(): each for each in known}
     near = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=0.5)
-    return f"; did you mean {by_lower[near[0]]!r}?" if near else ""
+    return f"; did you mean {prefix + by_lower[near[0]]!r}?" if near else ""
 
 
 def read_file(path: Path) -> Config:
@@ -460,9 +462,7 @@ def read_file(path: Path) -> Config:
     try:
         return PyFileConfigLoader(path.name, path=str(path.parent)).load_config()
     except Exception as err:
-        raise ConfigurationError(
-            f"{path} cannot be read: {type(err).__name__}: {err}"
-        ) from err
+        raise ConfigurationError(f"{path} cannot be read: {type(err).__name__}: {err}") from err
 
 
 PREFIX = "NBSTAMP__"
@@ -500,16 +500,28 @@ def read_environment(environ: Mapping[str, str]) -> Config:
                 config[cls.__name__][name] = Path(value).read_text(encoding="utf-8").split()
             except OSError as err:
                 raise ConfigurationError(f"{variable}: {err.strerror}: {value}") from err
-        elif isinstance(trait, List) and not value.lstrip().startswith("["):
-            config[cls.__name__][name] = [part for part in value.split(",") if part]
         else:
-            config[cls.__name__][name] = DeferredConfigString(value)
+            config[cls.__name__][name] = _read(trait, value)
     return config
+
+
+def _read(trait: Any, text: str) -> Any:
+    """An option's value from a text: lists as ``a,b`` or as Python, the rest as traitlets reads
+    it."""
+    if isinstance(trait, List) and not text.lstrip().startswith("["):
+        return [part for part in text.split(",") if part]
+    if isinstance(trait, List | Dict):
+        try:
+            return ast.literal_eval(text)
+        except (ValueError, SyntaxError):
+            raise ConfigurationError(f"{text!r} is not a list or dictionary in Python") from None
+    return DeferredConfigString(text)
 
 
 def read_command_line(arguments: Iterable[str]) -> Config:
     """Read ``--Class.option=value`` arguments. Raises :class:`ConfigurationError`."""
     config = Config()
+    known = {cls.__name__: options(cls) for cls in configurables()}
     for argument in arguments:
         name, equals, value = argument.partition("=")
         section, dot, option = name.removeprefix("--").partition(".")
@@ -517,5 +529,5 @@ def read_command_line(arguments: Iterable[str]) -> Config:
             raise ConfigurationError(
                 f"{argument!r} is not understood; options look like --Server.port=8803"
             )
-        config[section][option] = DeferredConfigString(value)
+        config[section][option] = _read(known.get(section, {}).get(option), value)
     return config

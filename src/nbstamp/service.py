@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from nbstamp.catalogue.base import Catalogue, Listing
+from nbstamp.catalogue.base import Catalogue, Entry, Listing
 from nbstamp.core.errors import Forbidden, TemplatingError, UnacceptableFileName
 from nbstamp.core.instance import Instance, Origin, stamp
 from nbstamp.core.languages import Languages
@@ -30,8 +30,32 @@ from nbstamp.core.naming import (
 from nbstamp.core.parameters import Json, Limits, Parameters
 from nbstamp.core.template import Template
 from nbstamp.core.user import User
-from nbstamp.storage.base import Describing, Description, Download, Found, Outcome, Storage
+from nbstamp.storage.base import (
+    Describing,
+    Description,
+    Download,
+    Found,
+    Outcome,
+    Saved,
+    Storage,
+)
 from nbstamp.storage.download import DownloadStorage
+
+__all__ = [
+    "Changed",
+    "Confirmation",
+    "Download",
+    "Entry",
+    "Listing",
+    "Preview",
+    "Rules",
+    "Saved",
+    "Service",
+    "Wish",
+    "refuse_placeholders",
+    "template_placeholders",
+]
+# Download, Entry, Listing and Saved are here for those who show what a service answers.
 
 audit = logging.getLogger("nbstamp.audit")
 
@@ -40,7 +64,7 @@ audit = logging.getLogger("nbstamp.audit")
 class Rules:
     """What the site decides about new notebooks."""
 
-    limits: Limits = Limits()
+    limits: Limits = field(default_factory=Limits)
     target_folder: str = "notebooks/{folder}"
     """Folder for new notebooks; ``{folder}`` is the template's own, also ``{username}`` and
     ``{date}``."""
@@ -203,8 +227,8 @@ class Service:
     ) -> Outcome:
         """Make the notebook that was confirmed; the same confirmation again gives the same one.
 
-        Raises :class:`Forbidden` for another user's confirmation, :class:`Changed` when the template
-        or the parameters are not those that were confirmed, and the errors of the storage.
+        Raises :class:`Forbidden` for another user's confirmation, :class:`Changed` when the
+        template or the parameters are not those that were confirmed, and the storage's errors.
         """
         instance = await self._stamped(user, confirmation, parameters)
         return await self._save(self._storage, user, confirmation, instance)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+from traitlets.config import Configurable
 
 from nbstamp.core.template import Kernel, Template
 
@@ -48,7 +50,7 @@ class Listing:
     """False while the first scan is still running."""
 
 
-class Catalogue(ABC):
+class Catalogue(Configurable):
     """A source of templates. Thread safe; calls may touch the disk, so the service makes them
     in a thread.
     """

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Mapping
+from typing import ClassVar
+
+from traitlets.config import Configurable
 
 from nbstamp.core.user import User
 
 
-class Identity(ABC):
+class Identity(Configurable):
     """A way to know the user of a request."""
 
-    signs_in: bool = True
+    signs_in: ClassVar[bool] = True
     """False when there are no users, so that pages do not speak of accounts."""
 
     @abstractmethod

@@ -1,1 +1,1 @@
-"""Knowledge about portals: how they are called, where their objects are, how their requests look."""
+"""Knowledge about portals: names, pages of objects, how requests look."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from abc import abstractmethod
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import ClassVar, Protocol, runtime_checkable
+
+from traitlets.config import Configurable
 
 from nbstamp.core.instance import Instance
 from nbstamp.core.naming import Target
@@ -63,10 +65,13 @@ class Description:
     """The newest notebook for which ``same`` answered True."""
 
 
-class Storage(ABC):
-    """A place for notebooks. Instances are shared between concurrent requests."""
+class Storage(Configurable):
+    """A place for notebooks. Its traits are options of the configuration.
 
-    saves: bool = True
+    One instance is shared between concurrent requests.
+    """
+
+    saves: ClassVar[bool] = True
     """False when nothing is kept here, so that the page can speak of a download."""
 
     @abstractmethod
@@ -76,6 +81,11 @@ class Storage(ABC):
         The same ``instance.creation_id`` again gives the notebook that is already there.
         Raises :class:`NoFreeName`, :class:`StorageFull` or :class:`StorageUnavailable`.
         """
+
+    def problems(self) -> Sequence[str]:
+        """What stands against saving anything here, in words for the administrator; asked at the
+        start and by ``/readyz``, so it must be quick and leave nothing behind."""
+        return ()
 
 
 @runtime_checkable

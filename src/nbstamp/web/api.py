@@ -14,13 +14,11 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from nbstamp.catalogue.base import Entry
 from nbstamp.core.errors import Forbidden, MalformedRequest, TemplatingError, UnacceptableFileName
 from nbstamp.core.parameters import Json, check_parameters, json_type, printable, read_json
 from nbstamp.identity.base import Identity
 from nbstamp.portals.base import web_origin
-from nbstamp.service import Service, Wish, template_placeholders
-from nbstamp.storage.base import Download, Saved
+from nbstamp.service import Download, Entry, Saved, Service, Wish, template_placeholders
 from nbstamp.web.requests import read_body, same_host
 from nbstamp.web.responses import attachment
 from nbstamp.web.urls import Urls
@@ -144,7 +142,9 @@ def _wish(body: Mapping[str, Json], service: Service) -> Wish:
 
     template = text("template")
     if not template:
-        raise MalformedRequest("“template” is missing: the path of a template, such as sem/fit.ipynb.")
+        raise MalformedRequest(
+            "“template” is missing: the path of a template, such as sem/fit.ipynb."
+        )
     creation_id, portal = text("creation_id"), text("portal")
     if creation_id is not None and not _CREATION_ID.fullmatch(creation_id):
         raise MalformedRequest("“creation_id” must be 8 to 64 letters, digits, “-” or “_”.")

@@ -86,9 +86,7 @@ def create_app(
         pages=pages,
         public_origin=public_origin,
     )
-    programs = api.Api(
-        service=service, identity=identity, urls=urls, public_origin=public_origin
-    )
+    programs = api.Api(service=service, identity=identity, urls=urls, public_origin=public_origin)
 
     async def catalogue(request: Request) -> Response:
         return pages.catalogue(service.listing())
@@ -120,8 +118,11 @@ def create_app(
                 )
             case _:
                 # frames only: the text of an unforeseen error may hold a parameter's value
-                frames = "".join(traceback.format_tb(exc.__traceback__))
-                log.error("unforeseen %s\n%s", type(exc).__name__, frames)
+                frames = " > ".join(
+                    f"{frame.filename}:{frame.lineno} {frame.name}"
+                    for frame in traceback.extract_tb(exc.__traceback__)
+                )
+                log.error("unforeseen %s: %s", type(exc).__name__, frames)
                 err = InternalError(
                     "This is not your fault, and nothing was created. Please try again; if it "
                     "happens again, tell the people who run this server."
@@ -186,7 +187,7 @@ class Frame:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        # SampleDB with a trailing slash in its setting posts to …//t/… (facts/sampledb.md section 5)
+        # SampleDB with a trailing slash in its setting posts to …//t/… (facts/sampledb.md 5)
         path = re.sub("/{2,}", "/", scope["path"])
         scope = {**scope, "path": path}
         static = path.startswith(self._urls("static"))
@@ -222,6 +223,6 @@ class Frame:
         host = request.headers.get("host", "").lower()
         if self._hosts and host not in self._hosts and host.rpartition(":")[0] not in self._hosts:
             raise MalformedRequest(
-                f"This server is not known as “{printable(host)}”. Its own names are in the setting "
-                "Server.hosts.",
+                f"This server is not known as “{printable(host)}”. Its own names are in the "
+                "setting Server.hosts.",
             )

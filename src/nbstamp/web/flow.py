@@ -26,8 +26,15 @@ from nbstamp.core.parameters import Limits, Parameters, read_form, read_paramete
 from nbstamp.core.user import User
 from nbstamp.identity.base import Identity
 from nbstamp.portals.base import Portals
-from nbstamp.service import Changed, Confirmation, Service, Wish, refuse_placeholders
-from nbstamp.storage.base import Download, Saved
+from nbstamp.service import (
+    Changed,
+    Confirmation,
+    Download,
+    Saved,
+    Service,
+    Wish,
+    refuse_placeholders,
+)
 from nbstamp.web.pages import Notice, Pages, Retry
 from nbstamp.web.requests import Sender, read_form_body, require_own_page, sent_from
 from nbstamp.web.responses import attachment
@@ -64,7 +71,7 @@ class Flow:
         return self._service.rules.limits
 
     async def template(self, request: Request) -> Response:
-        """``GET|POST /t/<path>``: the portal's click, our own re-post of it, or a template's page."""
+        """``GET|POST /t/<path>``: the portal's click, our re-post of it, or a template's page."""
         path = request.path_params["path"]
         if request.method == "POST":
             form = await read_form_body(request, self._limits)
@@ -107,9 +114,7 @@ class Flow:
         origin = self._public_origin or str(request.base_url).rstrip("/")
         return origin if origin in self._portals.by_origin else ""
 
-    def _returned(
-        self, path: str, form: Mapping[str, str], parameters: Parameters
-    ) -> Wish | None:
+    def _returned(self, path: str, form: Mapping[str, str], parameters: Parameters) -> Wish | None:
         """What a page of ours brought back, or None when this is a new arrival."""
         try:
             if token := form.get("token"):
@@ -144,10 +149,10 @@ class Flow:
             preview = await self._service.preview(user, wish)
         except UnacceptableFileName as err:
             if wish.name is None and wish.folder is None:
-                raise
+                return self._pages.error(err, self._retry(wish))
             bad = "name" if _is_bad(typed_name, wish.name) or err.parameter else "folder"
             notice = notice or Notice(err.message, bad)
-            wish = replace(wish, **{bad: None})
+            wish = replace(wish, name=None) if bad == "name" else replace(wish, folder=None)
             status = max(status, 422)
             return await self._confirmation(request, wish, form, notice, status)
         except TemplatingError as err:
@@ -168,7 +173,12 @@ class Flow:
             wish.parameters,
             self._arrival(wish.portal, wish.parameters),
             self._portals.at(wish.portal),
+            self._back(wish),
         )
+
+    def _back(self, wish: Wish) -> str:
+        object_id = wish.parameters.get(self._service.rules.object_parameter)
+        return self._portals.at(wish.portal).link(object_id)
 
     async def _user(self, request: Request) -> User:
         user = await self._identity.user(request.headers, request.cookies)
@@ -183,7 +193,9 @@ class Flow:
         form = await read_form_body(request, self._limits)
         parameters = self._parameters(form)
         path = form.get("template", "")
-        again = Wish(path, parameters, name=_optional(form, "name"), folder=_optional(form, "folder"))
+        again = Wish(
+            path, parameters, name=_optional(form, "name"), folder=_optional(form, "folder")
+        )
         try:
             opened = self._tokens.open(CONFIRMATION, form.get("token", ""))
         except BadToken:
@@ -223,7 +235,7 @@ class Flow:
             case Download():
                 return attachment(outcome)
             case Saved():
-                return self._pages.saved(outcome, self._portals.at(confirmation.portal))
+                return self._pages.saved(outcome, self._portals.at(again.portal), self._back(again))
 
     async def _confirmed_target(
         self, user: User, confirmation: Confirmation, again: Wish

@@ -11,14 +11,12 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from nbstamp.catalogue.base import Entry, Listing
 from nbstamp.core.errors import TemplatingError, UnknownTemplate
 from nbstamp.core.parameters import Parameters, language_text
 from nbstamp.core.template import Template
 from nbstamp.core.user import User
 from nbstamp.portals.base import Portal
-from nbstamp.service import Preview, template_placeholders
-from nbstamp.storage.base import Saved
+from nbstamp.service import Entry, Listing, Preview, Saved, template_placeholders
 from nbstamp.web.shown import human_size, shown_parameters, visible
 from nbstamp.web.urls import Urls
 
@@ -41,6 +39,8 @@ class Retry:
     arrival: str
     """Token with which the confirmation is reached again."""
     portal: Portal
+    back: str
+    """Page of the portal to go back to; empty when it is not known."""
     form: Mapping[str, str] = field(default_factory=dict)
     """Form for ``/create`` that gives the same notebook as a download; empty when there is none."""
 
@@ -72,8 +72,8 @@ class Pages:
         environment.globals |= {"urls": urls, "look": look, "saves": saves, "signs_in": signs_in}
         self._environment = environment
 
-    def _page(self, name: str, status: int = 200, **values: Any) -> Response:
-        text = self._environment.get_template(name).render(values)
+    def _page(self, file: str, status: int = 200, /, **values: Any) -> Response:
+        text = self._environment.get_template(file).render(values)
         return HTMLResponse(text, status_code=status)
 
     def catalogue(self, listing: Listing) -> Response:
@@ -93,6 +93,10 @@ class Pages:
             placeholders=template_placeholders(path),
             address=f"{str(request.base_url).rstrip('/')}{self._urls.template(path)}",
         )
+
+    def api(self, description: Mapping[str, Any]) -> Response:
+        """The HTTP interface, from its OpenAPI document."""
+        return self._page("api.html", api=description, schemas=description["components"]["schemas"])
 
     def interstitial(self, path: str, parameters: Parameters, arrival: str) -> Response:
         """Sends what arrived once more, from our own origin; it shows and does nothing else."""
@@ -129,9 +133,9 @@ class Pages:
             found_when=when(found.modified) if found else "",
         )
 
-    def saved(self, saved: Saved, portal: Portal) -> Response:
+    def saved(self, saved: Saved, portal: Portal, back: str) -> Response:
         """The notebook is there."""
-        return self._page("saved.html", saved=saved, portal=portal, back=portal.link(None))
+        return self._page("saved.html", saved=saved, portal=portal, back=back)
 
     def error(self, err: TemplatingError, retry: Retry | None = None) -> Response:
         """What went wrong, and the way on."""

@@ -36,10 +36,13 @@ async def read_body(request: Request, limit: int) -> bytes:
             piece = await asyncio.wait_for(anext(stream, b""), PATIENCE)
         except TimeoutError:
             raise SlowRequest(
-                f"No more data arrived for {PATIENCE:.0f} seconds. Please try again from the portal."
+                f"No more data arrived for {PATIENCE:.0f} seconds. "
+                "Please try again from the portal."
             ) from None
         except ClientDisconnect:
-            raise SlowRequest("The connection was closed before the request was complete.") from None
+            raise SlowRequest(
+                "The connection was closed before the request was complete."
+            ) from None
         if not piece:
             break
         size += len(piece)
@@ -133,6 +136,6 @@ def require_own_page(request: Request, public_origin: str) -> None:
             "Notebooks are only created from the confirmation page of this server; this request "
             "came from somewhere else. Nothing was created.",
             log=f"refused: site={request.headers.get('sec-fetch-site')} mode={mode} dest={target} "
-            f"origin={printable(sent.origin)} host={printable(request.headers.get('host', ''))}; if "
-            "this is the server's own address, set Server.public_url",
+            f"origin={printable(sent.origin)} host={printable(request.headers.get('host', ''))}; "
+            "if this is the server's own address, set Server.public_url",
         )

@@ -9,7 +9,7 @@ from urllib.parse import quote
 from starlette.responses import Response, StreamingResponse
 
 from nbstamp.core.instance import Instance
-from nbstamp.storage.base import Download
+from nbstamp.service import Download
 
 NOTEBOOK = "application/x-ipynb+json"
 

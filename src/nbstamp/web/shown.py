@@ -79,8 +79,7 @@ def visible(text: str) -> str:
     """``text`` with line breaks kept and every other invisible character written as an escape, so
     that nothing on the page looks like what it is not."""
     return "".join(
-        c if c.isprintable() or c == "\n" else "" if c == "\r" else f"\\u{ord(c):04x}"
-        for c in text
+        c if c.isprintable() or c == "\n" else "" if c == "\r" else f"\\u{ord(c):04x}" for c in text
     )
 
 
@@ -89,6 +88,10 @@ def human_size(size: int) -> str:
     amount = float(size)
     for unit in ("bytes", "kB", "MB"):
         if amount < 1000 or unit == "MB":
-            return f"{amount:.0f} {unit}" if amount >= 10 or unit == "bytes" else f"{amount:.1f} {unit}"
+            return (
+                f"{amount:.0f} {unit}"
+                if amount >= 10 or unit == "bytes"
+                else f"{amount:.1f} {unit}"
+            )
         amount /= 1000
     return ""

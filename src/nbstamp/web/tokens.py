@@ -40,9 +40,7 @@ class Opened:
 class Tokens:
     """Seals and opens tokens with the newest of ``secrets``; older ones are still read."""
 
-    def __init__(
-        self, secrets: Sequence[str], *, clock: Callable[[], float] = time.time
-    ) -> None:
+    def __init__(self, secrets: Sequence[str], *, clock: Callable[[], float] = time.time) -> None:
         self._secrets = tuple(secrets)
         self._clock = clock
         self._keys: dict[str, MultiFernet] = {}

@@ -1,0 +1,427 @@
+"""Notebooks into folders, by descriptors: complete or not at all, and never over anything.
+
+Knows the calls of the operating system and what they refuse; neither users nor configuration, so
+that a process of another identity can use it as it is. Follows no link below the root and never
+renames (facts/security.md section 2 has the measured reasons).
+
+A name appears by one ``link`` of a file that is already complete and on disk, and ``link`` refuses
+a name that is taken. The names of a series are tried in order and whatever took one in between is
+looked at, so two that save the same creation at once, in whatever process or on whatever machine,
+meet at the first free name: one makes the notebook, the other finds it.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import secrets
+import stat
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
+from typing import NamedTuple
+
+from nbstamp.core.errors import (
+    NoFreeName,
+    StorageFull,
+    StorageUnavailable,
+    TemplatingError,
+    UnacceptableFileName,
+)
+from nbstamp.core.naming import SUFFIX, Target
+from nbstamp.core.parameters import Json, printable
+from nbstamp.core.template import PROVENANCE, read_provenance
+
+NAMES = 1000
+"""Names of a series that are tried: ``name.ipynb``, ``name-1.ipynb`` to ``name-999.ipynb``."""
+LARGEST = 128 * 2**20
+"""Bytes of a notebook that is read to see where it comes from; a larger one is a stranger."""
+
+
+class Written(NamedTuple):
+    """A notebook that is complete and on disk."""
+
+    target: Target
+    existed: bool
+    """True when it was saved by an earlier or a simultaneous call with the same creation id."""
+
+
+class Seen(NamedTuple):
+    """A notebook of a series."""
+
+    target: Target
+    provenance: Mapping[str, Json]
+    modified: float
+    """Seconds since the epoch."""
+
+
+@contextmanager
+def opened(path: str) -> Iterator[int]:
+    """A descriptor of the directory ``path``, which may be a link: whoever configures it may.
+
+    Raises :class:`StorageUnavailable`.
+    """
+    with _in_words("opening the root"):
+        directory = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        yield directory
+    finally:
+        os.close(directory)
+
+
+def save(
+    root: int,
+    target: Target,
+    segments: Sequence[bytes | memoryview],
+    creation_id: str,
+    *,
+    mode: int = 0o666,
+    folder_mode: int = 0o777,
+) -> Written:
+    """Save a notebook at ``target`` below the open directory ``root``, under the first free name
+    of its series; returns once it is on disk.
+
+    ``creation_id`` consists of ASCII letters, digits, ``-`` and ``_``. The modes are subject to
+    the umask. Raises :class:`NoFreeName`, :class:`UnacceptableFileName`, :class:`StorageFull` or
+    :class:`StorageUnavailable`, and then has left nothing behind.
+    """
+    _check(target)
+    made: list[tuple[int, str]] = []
+
+    def enter(parent: int, part: str) -> int:
+        try:
+            return _open_folder(parent, part)
+        except FileNotFoundError:
+            # somebody else may be making it too
+            with suppress(FileExistsError):
+                os.mkdir(part, folder_mode, dir_fd=parent)
+                made.append((parent, part))
+            os.fsync(parent)
+            return _open_folder(parent, part)
+
+    with ExitStack() as stack:
+        try:
+            with _in_words("opening the folder"):
+                folder = _walk(root, target.folder, enter, stack)
+            return _save(folder, target, segments, creation_id, mode)
+        except BaseException:
+            for parent, part in reversed(made):
+                with suppress(OSError):  # also when somebody put something into it
+                    os.rmdir(part, dir_fd=parent)
+            raise
+
+
+def look(
+    root: int, target: Target, same: Callable[[Mapping[str, Json]], bool], *, newest: int = 20
+) -> tuple[bool, Seen | None]:
+    """Look at the folder of ``target`` below the open directory ``root`` without changing it.
+
+    Returns whether the name is taken, and the newest notebook for whose provenance ``same``
+    answers True, among the ``newest`` ones of the series. Raises :class:`UnacceptableFileName` or
+    :class:`StorageUnavailable`.
+    """
+    _check(target)
+    with ExitStack() as stack, _in_words("looking into the folder"):
+        try:
+            folder = _walk(root, target.folder, _open_folder, stack)
+        except FileNotFoundError:
+            return False, None
+        names, files = _series(folder, target)
+        for seen in _notebooks(folder, target, files[:newest], holding=PROVENANCE, room=LARGEST):
+            if same(seen.provenance):
+                return target.name in names, seen
+        return target.name in names, None
+
+
+def probe(root: int) -> None:
+    """Find out by doing it whether a notebook could be saved in the open directory ``root``.
+
+    Raises :class:`StorageFull` or :class:`StorageUnavailable`.
+    """
+    name = _hidden_name()
+    with _in_words("making a file on trial"), _draft(root, 0o600) as (draft, link):
+        _write(draft, (b"trial",))
+        if not _linked(draft, partial(link, name)):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
+        os.unlink(name, dir_fd=root)
+
+
+# --- Folders ------------------------------------------------------------------------------------
+
+
+def _check(target: Target) -> None:
+    """Names are made safe long before; this is for callers of another process."""
+    for part in (*target.folder, target.name):
+        if part in ("", ".", "..") or "/" in part or "\0" in part:
+            raise ValueError("a part of the path is not a plain name")
+
+
+def _walk(
+    root: int, parts: Sequence[str], enter: Callable[[int, str], int], stack: ExitStack
+) -> int:
+    folder = root
+    for part in parts:
+        folder = enter(folder, part)
+        stack.callback(os.close, folder)
+    return folder
+
+
+def _open_folder(parent: int, part: str) -> int:
+    try:
+        return os.open(part, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=parent)
+    except OSError as err:
+        if err.errno not in (errno.ENOTDIR, errno.ELOOP):
+            raise
+        raise UnacceptableFileName(
+            f"“{printable(part, 120)}” is not a folder but a file or a link, and links are not "
+            "followed. Please choose another folder."
+        ) from None
+
+
+# --- What is there ------------------------------------------------------------------------------
+
+
+class _File(NamedTuple):
+    name: str
+    size: int
+    modified: float
+
+
+def _series(folder: int, target: Target) -> tuple[set[str], list[_File]]:
+    """Every name of the series of ``target``, and its regular files, newest first."""
+    stem = target.name.removesuffix(SUFFIX)
+    names = {n for n in os.listdir(folder) if n.startswith(stem) and target.in_series(n)}
+    files = []
+    for name in names:
+        with suppress(FileNotFoundError):
+            found = os.stat(name, dir_fd=folder, follow_symlinks=False)
+            if stat.S_ISREG(found.st_mode):
+                files.append(_File(name, found.st_size, found.st_mtime))
+    return names, sorted(files, key=lambda file: file.modified, reverse=True)
+
+
+def _notebooks(
+    folder: int, target: Target, files: Sequence[_File], *, holding: str, room: int
+) -> Iterator[Seen]:
+    """Those of ``files`` whose bytes hold ``holding`` and that have a provenance, until ``room``
+    bytes have been read."""
+    for file in files:
+        room -= file.size
+        if room < 0:
+            return
+        provenance = _provenance(folder, file.name, holding)
+        if provenance is not None:
+            yield Seen(Target(target.folder, file.name), provenance, file.modified)
+
+
+def _provenance(folder: int, name: str, holding: str) -> dict[str, Json] | None:
+    """None for whatever cannot be read: that is nobody's earlier notebook."""
+    try:
+        # a name can be anything by now; O_NONBLOCK does not wait for the other end of a pipe
+        file = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
+    except OSError:
+        return None
+    try:
+        found = os.fstat(file)
+        if not stat.S_ISREG(found.st_mode) or found.st_size > LARGEST:
+            return None
+        data = os.read(file, found.st_size)
+    except OSError:
+        return None
+    finally:
+        os.close(file)
+    return read_provenance(data) if holding.encode() in data else None
+
+
+# --- One new file -------------------------------------------------------------------------------
+
+
+def _save(
+    folder: int,
+    target: Target,
+    segments: Sequence[bytes | memoryview],
+    creation_id: str,
+    mode: int,
+) -> Written:
+    with _in_words("looking into the folder"):
+        names, files = _series(folder, target)
+        for seen in _notebooks(folder, target, files, holding=creation_id, room=8 * LARGEST):
+            if seen.provenance.get("creation_id") == creation_id:
+                os.fsync(folder)  # whoever made it may not have got that far
+                return Written(seen.target, existed=True)
+    with ExitStack() as stack:
+        with _in_words("writing the file"):
+            draft, link = stack.enter_context(_draft(folder, mode))
+            _write(draft, segments)
+            os.fsync(draft)
+        with _in_words("giving the file its name"):
+            written = _name(folder, target, creation_id, names, draft, link)
+    try:
+        os.fsync(folder)
+    except OSError as err:
+        # not taken back: a name that somebody else may have put there since must not be removed,
+        # and the same creation id finds this one again
+        raise StorageUnavailable(
+            "The notebook was written, but the disk has not confirmed it "
+            f"({_reason(err)}). Please try again; no second one will be made.",
+            log=_log(err, "writing the folder"),
+        ) from None
+    return written
+
+
+def _name(
+    folder: int,
+    target: Target,
+    creation_id: str,
+    taken: set[str],
+    draft: int,
+    link: Callable[[str], None],
+) -> Written:
+    for number in range(NAMES):
+        wanted = target.numbered(number)
+        if wanted.name in taken:
+            continue
+        if _linked(draft, partial(link, wanted.name)):
+            return Written(wanted, existed=False)
+        provenance = _provenance(folder, wanted.name, creation_id)
+        if provenance is not None and provenance.get("creation_id") == creation_id:
+            return Written(wanted, existed=True)
+    raise NoFreeName(
+        f"“{printable(target.name, 120)}” and {NAMES - 1} numbered variants of it exist already. "
+        "Please choose another name or folder."
+    )
+
+
+def _linked(draft: int, link: Callable[[], None]) -> bool:
+    """True when the file has its name now, False when that was taken."""
+    links = os.fstat(draft).st_nlink
+    try:
+        link()
+    except OSError as err:
+        # over NFS the answer to a call that was carried out can be lost
+        if os.fstat(draft).st_nlink > links:
+            return True
+        if err.errno == errno.EEXIST:
+            return False
+        raise
+    return True
+
+
+@contextmanager
+def _draft(folder: int, mode: int) -> Iterator[tuple[int, Callable[[str], None]]]:
+    """A new file in ``folder`` that nobody sees, and how it gets a name.
+
+    It has no name, so that it vanishes with this process, where the file system can do that; else
+    a hidden one, and those of processes that were killed are removed a day later.
+    """
+    file = _unnamed(folder, mode)
+    if file is not None:
+        try:
+            yield file, partial(os.link, f"/proc/self/fd/{file}", dst_dir_fd=folder)
+        finally:
+            os.close(file)
+        return
+    _remove_leftovers(folder)
+    name = _hidden_name()
+    file = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode, dir_fd=folder)
+    try:
+        yield (
+            file,
+            partial(os.link, name, src_dir_fd=folder, dst_dir_fd=folder, follow_symlinks=False),
+        )
+    finally:
+        os.close(file)
+        with suppress(OSError):
+            os.unlink(name, dir_fd=folder)
+
+
+_NO_UNNAMED_FILES = (errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL)
+
+
+def _unnamed(folder: int, mode: int) -> int | None:
+    if not os.path.isdir("/proc/self/fd"):  # without it there is no way to name the file later
+        return None
+    try:
+        return os.open(".", os.O_TMPFILE | os.O_WRONLY, mode, dir_fd=folder)
+    except OSError as err:
+        if err.errno in _NO_UNNAMED_FILES:
+            return None
+        raise
+
+
+def _hidden_name() -> str:
+    return f".nbstamp-{secrets.token_hex(16)}.tmp"
+
+
+_HIDDEN = re.compile(r"\.nbstamp-[0-9a-f]{32}\.tmp")
+_LEFT_BEHIND = 24 * 3600
+
+
+def _remove_leftovers(folder: int) -> None:
+    """Remove hidden files of processes that did not live to do it."""
+    for name in os.listdir(folder):
+        if _HIDDEN.fullmatch(name):
+            with suppress(OSError):
+                found = os.stat(name, dir_fd=folder, follow_symlinks=False)
+                if time.time() - found.st_mtime > _LEFT_BEHIND:
+                    os.unlink(name, dir_fd=folder)
+
+
+_IOV_MAX = 1024
+
+
+def _write(file: int, segments: Sequence[bytes | memoryview]) -> None:
+    left = [memoryview(segment) for segment in segments]
+    at = 0
+    while at < len(left):
+        written = os.writev(file, left[at : at + _IOV_MAX])
+        while at < len(left) and written >= len(left[at]):
+            written -= len(left[at])
+            at += 1
+        if written:
+            left[at] = left[at][written:]
+
+
+# --- Refusals -----------------------------------------------------------------------------------
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_BAD_NAME = (errno.ENAMETOOLONG, errno.EILSEQ)
+
+
+@contextmanager
+def _in_words(doing: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as err:
+        # the error itself names the file, which may hold a parameter's value
+        raise _refusal(err, doing) from None
+
+
+def _refusal(err: OSError, doing: str) -> TemplatingError:
+    log = _log(err, doing)
+    if err.errno in _FULL:
+        return StorageFull(
+            f"There is no room for this notebook where notebooks are kept ({_reason(err)}). "
+            "Nothing was created.",
+            log=log,
+        )
+    if err.errno in _BAD_NAME:
+        return UnacceptableFileName(
+            f"The file system does not take this name ({_reason(err)}). A shorter, plainer one "
+            "may do."
+        )
+    return StorageUnavailable(
+        f"Notebooks cannot be saved in this folder at the moment ({_reason(err)}). Nothing was "
+        "created.",
+        log=log,
+    )
+
+
+def _reason(err: OSError) -> str:
+    return os.strerror(err.errno or 0)
+
+
+def _log(err: OSError, doing: str) -> str:
+    return f"{errno.errorcode.get(err.errno or 0, 'an error')} while {doing}"

@@ -1,0 +1,102 @@
+"""Servers for the tests, each started once; tools that a test may need."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support import Launch, Site, notebook, start
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What looks at the logs of the whole run comes last."""
+    items.sort(key=lambda item: item.path.name == "test_logs.py")
+
+
+def missing(tool: str) -> None:
+    """Skip the test for want of ``tool``; with ``CI=true`` that is a failure."""
+    reason = f"{tool} is not installed"
+    if os.environ.get("CI") == "true":
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder with the logs of all servers of this run."""
+    return tmp_path_factory.mktemp("logs")
+
+
+@pytest.fixture(scope="session")
+def templates(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with templates."""
+    folder = tmp_path_factory.mktemp("templates")
+    ordinary = notebook("print(1 + 1)")
+    for path in (
+        "sem/plain.ipynb",
+        "sem/Analysis_{sample_name}.ipynb",
+        "some_instrument/Data_Analysis_{measurement_name}.ipynb",
+        "xrd/größe {a} {b}.ipynb",
+    ):
+        file = folder / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(ordinary, encoding="utf-8")
+    (folder / "sem" / "broken.ipynb").write_text('{"cells": [')
+    (folder / "sem" / "cobol.ipynb").write_text(
+        notebook("x", kernel={"name": "cobol", "display_name": "COBOL", "language": "cobol"})
+    )
+    return folder
+
+
+@pytest.fixture
+def launch(logs: Path, templates: Path) -> Iterator[Launch]:
+    """Starts servers of a test's own with arguments of its choice; they stop with the test."""
+    running: list[Site] = []
+
+    def launch(name: str, *arguments: str, **options: Any) -> Site:
+        running.append(start(logs, f"--templates={templates}", *arguments, name=name, **options))
+        return running[-1]
+
+    yield launch
+    for site in running:
+        site.stop()
+
+
+@pytest.fixture(scope="session")
+def downloads(logs: Path, templates: Path) -> Iterator[Site]:
+    """A server that hands notebooks out as downloads."""
+    site = start(logs, f"--templates={templates}", name="downloads")
+    yield site
+    site.stop()
+
+
+@pytest.fixture(scope="session")
+def saves(logs: Path, templates: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """A server that saves notebooks in a folder."""
+    root = tmp_path_factory.mktemp("notebooks")
+    site = start(
+        logs,
+        f"--templates={templates}",
+        "--storage=folder",
+        f"--FolderStorage.root={root}",
+        "--Server.contact=jupyter@facility.example",
+        '--Server.portals={"https://sampledb.example": {"name": "SampleDB"}}',
+        name="saves",
+        root=root,
+    )
+    yield site
+    site.stop()
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The path of Debian's Chromium."""
+    found = shutil.which("chromium") or shutil.which("chromium-browser")
+    if not found:
+        missing("chromium")
+    return found or ""

@@ -1,0 +1,131 @@
+"""The server as a process: patience, health, start and stop."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from conftest import Launch
+from nbstamp.web.requests import PATIENCE
+from support import Site
+
+
+def test_alive_and_ready_are_two_questions(saves: Site) -> None:
+    assert saves.client.get(f"{saves.url}healthz").json() == {"status": "alive"}
+    ready = saves.client.get(f"{saves.url}readyz")
+    assert ready.status_code == 200
+    assert ready.json()["templates"] > 3
+    assert ready.json()["broken"] == 1
+
+
+def test_the_front_page_lists_templates_by_instrument(saves: Site) -> None:
+    page = saves.client.get(saves.url)
+    for text in ("sem", "some_instrument", "A template", "Cannot be used", "jupyter@facility"):
+        assert text in page.text
+    assert saves.client.get(saves.origin + "/").status_code == 307
+
+
+@pytest.mark.parametrize("base_url", ["/", "/services/templates/", "services//x"])
+def test_every_base_path_works(launch: Launch, base_url: str) -> None:
+    site = launch("base" + re.sub(r"\W", "_", base_url), f"--base-url={base_url}")
+    assert site.create("sem/plain.ipynb", {"a": 1}).status_code == 200
+    assert site.client.get(f"{site.url}static/nbstamp.css").status_code == 200
+
+
+def test_a_template_is_there_as_soon_as_it_is_saved(saves: Site, templates: Path) -> None:
+    path = "sem/brand new.ipynb"
+    (templates / path).write_text((templates / "sem/plain.ipynb").read_text())
+    assert saves.create(path, {"a": 1}).status_code == 200
+    (templates / path).unlink()
+    assert saves.confirmation(path, {"a": 1}).status_code == 404
+
+
+def test_only_named_hosts_are_served_where_a_list_is_set(launch: Launch) -> None:
+    site = launch("hosts", "--Server.hosts=['127.0.0.1']")
+    assert site.client.get(site.url).status_code == 200
+    refused = site.client.get(site.url, headers={"Host": "evil.example"})
+    assert refused.status_code == 400
+    assert "Server.hosts" in refused.text
+
+
+def test_half_sent_requests_are_given_up_and_hold_nobody_up(saves: Site) -> None:
+    where = urlsplit(saves.url)
+    head = f"POST {where.path}t/sem/plain.ipynb HTTP/1.1\r\nHost: x\r\n"
+    form = "Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 1000\r\n\r\nparams="
+    waiting = []
+    for text in ["", "GET /", head, head + form] * 25:
+        connection = socket.create_connection((where.hostname, where.port), timeout=PATIENCE * 3)
+        connection.sendall(text.encode())
+        waiting.append(connection)
+    assert saves.create("sem/plain.ipynb", {"a": 1}).status_code == 200
+    answers = [connection.recv(10_000) for connection in waiting]
+    assert all(not answer or answer.startswith(b"HTTP/1.1 408") for answer in answers)
+    assert sum(answer.startswith(b"HTTP/1.1 408") for answer in answers) == 25
+    for connection in waiting:
+        connection.close()
+
+
+def test_a_signal_lets_a_running_request_finish(launch: Launch) -> None:
+    site = launch("stopping")
+    where = urlsplit(site.url)
+    body = b"params=%7B%22a%22%3A1%7D"
+    head = (
+        f"POST {where.path}t/sem/plain.ipynb HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+        f"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    with socket.create_connection((where.hostname, where.port), timeout=20) as connection:
+        connection.sendall(head.encode() + body[:5])
+        site.client.get(f"{site.url}healthz")
+        site.process.send_signal(signal.SIGTERM)
+        connection.sendall(body[5:])
+        assert connection.recv(20).startswith(b"HTTP/1.1 200")
+    assert site.process.wait(20) in (0, -signal.SIGTERM)
+
+
+def test_a_port_that_is_taken_is_said_in_one_line(templates: Path, tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        done = subprocess.run(
+            [
+                sys.executable,
+                "-m",
+                "nbstamp",
+                "serve",
+                f"--templates={templates}",
+                f"--port={port}",
+            ],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+            env=os.environ | {"XDG_STATE_HOME": str(tmp_path)},
+        )
+    assert done.returncode == 1
+    assert str(port) in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_clients_address_and_query_stay_out_of_the_log(saves: Site) -> None:
+    saves.client.get(saves.template_url("sem/plain.ipynb") + "?params=%7B%22q%22%3A%22query%22%7D")
+    line = saves.log.read_text().splitlines()[-1]
+    assert "GET /templates/t/sem/plain.ipynb 200" in line
+    assert "?" not in line
+    forged = saves.template_url("sem/a\n2026-01-01 INFO nbstamp.audit: forged.ipynb")
+    saves.client.get(forged)
+    assert not re.search(r"^2026-01-01 INFO nbstamp.audit", saves.log.read_text(), re.MULTILINE)
+
+
+def test_many_large_requests_on_one_connection_are_all_read(saves: Site) -> None:
+    for number in range(5):
+        page = saves.confirmation("sem/plain.ipynb", {"a": "x" * 200_000, "number": number})
+        assert page.status_code == 200
