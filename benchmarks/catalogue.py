@@ -37,7 +37,7 @@ def notebook(size: int, number: int) -> bytes:
         {"cell_type": "markdown", "id": "m", "metadata": {}, "source": [f"# Analysis {number}\n"]}
     ]
     lines = [f"value_{line} = measure({number}, 'channel {line}')\n" for line in range(12)]
-    while len(cells) * 800 < size:
+    while len(cells) * 670 < size:
         cells.append(
             {
                 "cell_type": "code",
@@ -127,7 +127,7 @@ def walk_and_stat(folder: Path) -> float:
     def job() -> None:
         for where, _, names in os.walk(folder):
             for name in names:
-                os.stat(f"{where}/{name}")  # noqa: PTH116
+                os.stat(f"{where}/{name}")
 
     return seconds(job, 7)
 
@@ -241,40 +241,34 @@ def main() -> None:
 
 def report(folder: Path, large_folder: Path) -> None:
     total = sum(file.stat().st_size for file in folder.rglob("*.ipynb"))
-    baseline = alone(json_load, folder)
-    index = alone(first_index, folder)
-    count = index["templates"]
+    baseline, index = alone(json_load, folder), alone(first_index, folder)
+    count, took = index["templates"], index["seconds"]
     print(f"{count:,.0f} templates, {total / count:,.0f} bytes each")
-    print(
-        f"first index     {index['seconds']:8.2f} s  {count / index['seconds']:8,.0f} templates/s"
-    )
-    print(f"  json.load     {baseline:8.2f} s  {count / baseline:8,.0f} templates/s")
-    print(
-        f"  ratio         {index['seconds'] / baseline:8.2f}   first listed after {index['first listed']:.2f} s"
-    )
+    line("first index", took, "s", f"{count / took:,.0f} templates/s")
+    line("  first listed after", index["first listed"], "s")
+    line("  json.load", baseline, "s", f"{count / baseline:,.0f} templates/s")
+    line("  ratio", took / baseline)
     again, plain = alone(rescan, folder), alone(walk_and_stat, folder)
-    print(f"rescan          {again:8.3f} s")
-    print(f"  walk and stat {plain:8.3f} s")
-    print(f"  ratio         {again / plain:8.2f}")
+    line("rescan", again, "s")
+    line("  os.walk and os.stat", plain, "s")
+    line("  ratio", again / plain)
     for what, milliseconds in alone(lag, folder).items():
-        print(f"event loop late {milliseconds:8.1f} ms (p99), {what}")
+        line("event loop late by", milliseconds, "ms", f"p99, {what}")
     for what, milliseconds in alone(misses, folder).items():
-        print(f"unknown path    {milliseconds:8.1f} ms, {what}")
+        line("unknown path", milliseconds, "ms", what)
     for most in (0, 256 * MB):
-        grown = alone(memory, folder, most)
-        print(
-            f"memory          {grown:8.1f} MB with {most // MB} MB for bodies; files: {total / MB:.0f} MB"
-        )
+        beside = f"files {total / MB:.0f} MB, FolderCatalogue.memory {most // MB} MB"
+        line("memory", alone(memory, folder, most), "MB", beside)
     served = alone(large, large_folder)
-    print(
-        f"large template  {served['size']:8.1f} MB, first {served['first']:.2f} s, then {served['again'] * 1e6:.0f} µs"
-    )
-    print(
-        f"  memory        {served['grown']:8.1f} MB more after 101 gets, ratio {served['grown'] / served['size']:.2f}"
-    )
-    print(
-        f"  peak          {served['peak']:8.1f} MB more, ratio {served['peak'] / served['size']:.2f}"
-    )
+    line("large template", served["size"], "MB")
+    line("  first get", served["first"], "s")
+    line("  every other get", served["again"] * 1e6, "µs")
+    line("  memory", served["grown"], "MB", f"ratio {served['grown'] / served['size']:.2f}")
+    line("  memory at most", served["peak"], "MB", f"ratio {served['peak'] / served['size']:.2f}")
+
+
+def line(what: str, value: float, unit: str = "", more: str = "") -> None:
+    print(f"{what:22}{value:10.3f} {unit:3} {more}".rstrip(), flush=True)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,6 @@ from nbstamp.core.instance import Instance, Origin, stamp
 from nbstamp.core.languages import Languages
 from nbstamp.core.languages.base import Language
 from nbstamp.core.naming import (
-    FilledName,
     Target,
     fill,
     placeholders,
@@ -149,6 +148,17 @@ class Preview:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    """What a wish comes to, before anything is written."""
+
+    template: Template
+    language: Language | None
+    target: Target
+    missing: Mapping[str, str]
+    instance: Instance
+
+
 class Changed(TemplatingError):
     """What the user confirmed is not what would be made now; show it to them again."""
 
@@ -165,6 +175,7 @@ class Service:
     ) -> None:
         self._catalogue = catalogue
         self._storage = storage
+        self._describing = storage if isinstance(storage, Describing) else None
         self.languages = languages
         self.rules = rules
 
@@ -187,7 +198,7 @@ class Service:
         Raises the errors of the catalogue, the language (for any parameter that cannot be stamped)
         and of :mod:`nbstamp.core.naming` for a typed name.
         """
-        template, target, filled = await asyncio.to_thread(self._resolve, user, wish)
+        draft = await asyncio.to_thread(self._draft, user, wish)
         object_id = wish.parameters.get(self.rules.object_parameter)
 
         def same(provenance: Mapping[str, Json]) -> bool:
@@ -200,25 +211,20 @@ class Service:
                 object_id,
             )
 
-        language = self._language(template, wish.parameters)
-        # every refusal of a name or a value is to come before the user confirms
-        _, description = await asyncio.gather(
-            asyncio.to_thread(stamp, template, wish.parameters, _origin(wish), language),
-            self._describe(user, target, same),
-        )
+        description = await self._describe(user, draft.target, same)
         found = description.found
         return Preview(
             wish=wish,
-            template=template,
-            title=template.title or wish.template.rpartition("/")[2],
-            language=language,
-            target=target,
+            template=draft.template,
+            title=draft.template.title or wish.template.rpartition("/")[2],
+            language=draft.language,
+            target=draft.target,
             description=description,
             saves=self.saves,
-            missing=filled.missing if wish.name is None else {},
-            warnings=_warnings(language, wish.parameters),
+            missing=draft.missing,
+            warnings=_warnings(draft.language, wish.parameters),
             object_id=object_id,
-            template_changed=_differs(found, "content_hash", template.content_hash),
+            template_changed=_differs(found, "content_hash", draft.template.content_hash),
             values_changed=_differs(found, "parameters_hash", wish.parameters.hash),
         )
 
@@ -230,8 +236,8 @@ class Service:
         Raises :class:`Forbidden` for another user's confirmation, :class:`Changed` when the
         template or the parameters are not those that were confirmed, and the storage's errors.
         """
-        instance = await self._stamped(user, confirmation, parameters)
-        return await self._save(self._storage, user, confirmation, instance)
+        instance = await asyncio.to_thread(self._confirmed, user, confirmation, parameters)
+        return await self._save(self._storage, user, confirmation.target, instance)
 
     async def download(
         self, user: User, confirmation: Confirmation, parameters: Parameters
@@ -240,42 +246,80 @@ class Service:
 
         Raises as :meth:`create`.
         """
-        instance = await self._stamped(user, confirmation, parameters)
-        return await self._save(DownloadStorage(), user, confirmation, instance)
+        instance = await asyncio.to_thread(self._confirmed, user, confirmation, parameters)
+        return await self._save(DownloadStorage(), user, confirmation.target, instance)
 
-    async def _stamped(
+    async def create_unseen(self, user: User, wish: Wish) -> tuple[Outcome, Sequence[str]]:
+        """Make the notebook that a program wishes for, with the warnings that a person would see.
+
+        Raises as :meth:`preview` and :meth:`create`, and :class:`UnacceptableFileName` when a
+        piece of the name is missing.
+        """
+        draft = await asyncio.to_thread(self._draft, user, wish)
+        for key, reason in draft.missing.items():
+            raise UnacceptableFileName(f"{reason} Give a “name”.", parameter=key)
+        outcome = await self._save(self._storage, user, draft.target, draft.instance)
+        return outcome, _warnings(draft.language, wish.parameters)
+
+    def _draft(self, user: User, wish: Wish) -> _Draft:
+        """What ``wish`` comes to. It is stamped even to be looked at only: every refusal of a name
+        or a value is to come before the user confirms."""
+        template = self._catalogue.get(wish.template)
+        folder, _, pattern = wish.template.rpartition("/")
+        filled = fill(pattern, wish.parameters, languages=self.rules.text_languages)
+        name, missing = filled.name, filled.missing
+        if wish.name is not None:
+            name, missing = typed_name(wish.name), {}
+            refuse_placeholders(name, filled.missing)
+        parts = (
+            target_folder(
+                self.rules.target_folder, folder=folder, username=user.name, date=wish.time[:10]
+            )
+            if wish.folder is None
+            else typed_folder(wish.folder)
+        )
+        language = self._language(template, wish.parameters)
+        origin = self._origin(user, wish, wish.parameters)
+        instance = stamp(template, wish.parameters, origin, language)
+        return _Draft(template, language, Target(parts, name), missing, instance)
+
+    def _confirmed(
         self, user: User, confirmation: Confirmation, parameters: Parameters
     ) -> Instance:
         if confirmation.user != user.name:
             raise Forbidden("This confirmation belongs to another user. Nothing was created.")
         if confirmation.parameters_hash != parameters.hash:
             raise Changed("The values are not the ones that were shown before.")
-        template = await self.template(confirmation.template)
+        template = self._catalogue.get(confirmation.template)
         if template.content_hash != confirmation.content_hash:
             raise Changed(
                 "The template has changed since this page was made. Please look at it once more."
             )
-        origin = Origin(
-            template=confirmation.template,
-            creation_id=confirmation.creation_id,
-            time=confirmation.time,
-            portal=confirmation.portal,
+        language = self._language(template, parameters)
+        origin = self._origin(user, confirmation, parameters)
+        return stamp(template, parameters, origin, language)
+
+    def _origin(self, user: User, act: Wish | Confirmation, parameters: Parameters) -> Origin:
+        return Origin(
+            template=act.template,
+            creation_id=act.creation_id,
+            time=act.time,
+            portal=act.portal,
             object_id=parameters.get(self.rules.object_parameter),
             user=user.name if self.rules.user_in_notebook else "",
         )
-        language = self._language(template, parameters)
-        return await asyncio.to_thread(stamp, template, parameters, origin, language)
 
     async def _save(
-        self, storage: Storage, user: User, confirmation: Confirmation, instance: Instance
+        self, storage: Storage, user: User, target: Target, instance: Instance
     ) -> Outcome:
+        about = instance.provenance
         facts = (
-            f"user={user.name!r} template={confirmation.template!r} "
-            f"content_hash={confirmation.content_hash} creation_id={confirmation.creation_id} "
+            f"user={user.name!r} template={about['template']!r} "
+            f"content_hash={about['content_hash']} creation_id={instance.creation_id} "
             f"storage={type(storage).__name__}"
         )
         try:
-            outcome = await storage.save(user, confirmation.target, instance)
+            outcome = await storage.save(user, target, instance)
         except TemplatingError as err:
             audit.warning("%s outcome=%s reason=%r", facts, err.code, err.log)
             raise
@@ -289,33 +333,14 @@ class Service:
         audit.info("%s outcome=%s", facts, done)
         return outcome
 
-    def _resolve(self, user: User, wish: Wish) -> tuple[Template, Target, FilledName]:
-        template = self._catalogue.get(wish.template)
-        folder, _, pattern = wish.template.rpartition("/")
-        filled = fill(pattern, wish.parameters, languages=self.rules.text_languages)
-        name = filled.name if wish.name is None else typed_name(wish.name)
-        if wish.name is not None:
-            refuse_placeholders(name, filled.missing)
-        parts = (
-            target_folder(
-                self.rules.target_folder,
-                folder=folder,
-                username=user.name,
-                date=wish.time[:10],
-            )
-            if wish.folder is None
-            else typed_folder(wish.folder)
-        )
-        return template, Target(parts, name), filled
-
     def _language(self, template: Template, parameters: Parameters) -> Language | None:
         return self.languages.find(template.kernel) if parameters else None
 
     async def _describe(
         self, user: User, target: Target, same: Callable[[Mapping[str, Json]], bool]
     ) -> Description:
-        if isinstance(self._storage, Describing):
-            return await self._storage.describe(user, target, same)
+        if self._describing:
+            return await self._describing.describe(user, target, same)
         return Description(place=" / ".join(target.folder), taken=False, found=None)
 
 
@@ -326,10 +351,6 @@ def refuse_placeholders(name: str, missing: Mapping[str, str]) -> None:
             raise UnacceptableFileName(
                 f"{reason} Please write something in place of {{{key}}}.", parameter=key
             )
-
-
-def _origin(wish: Wish) -> Origin:
-    return Origin(wish.template, wish.creation_id, wish.time, wish.portal)
 
 
 def _differs(found: Found | None, key: str, value: str) -> bool:

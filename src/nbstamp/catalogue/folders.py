@@ -91,41 +91,36 @@ class _Bodies:
             return held[1]
 
     def keep(self, state: _State, template: Template) -> None:
-        """Hold a template that was used now."""
-        with self._lock:
-            self._put(state, template)
-            self._held.move_to_end(state.entry.path)
-            self._shrink()
-
-    def offer(self, state: _State, template: Template) -> None:
-        """Hold a template that may be used: in place of its last version, or if there is room."""
+        """Hold a template that was used now; those that were not used for longest make room."""
         path = state.entry.path
         with self._lock:
-            if path in self._held:
-                self._put(state, template)
-                self._shrink()
-            elif self._bytes + len(template.body) <= self._most:
-                self._put(state, template)
+            self._take(path)
+            if len(template.body) > self._most:
+                return
+            self._put(path, state, template)
+            while self._bytes > self._most:
+                self._take(next(iter(self._held)))
+
+    def offer(self, state: _State, template: Template) -> None:
+        """Hold a template that nobody asked for yet, if there is room."""
+        path = state.entry.path
+        with self._lock:
+            if self._bytes + len(template.body) <= self._most:
+                self._put(path, state, template)
                 self._held.move_to_end(path, last=False)
 
     def drop(self, path: str) -> None:
+        """Forget what was at ``path``."""
         with self._lock:
             self._take(path)
 
-    def _put(self, state: _State, template: Template) -> None:
-        path = state.entry.path
-        if path in self._held:
-            self._bytes -= len(self._held[path][1].body)
+    def _put(self, path: str, state: _State, template: Template) -> None:
         self._held[path] = (state, template)
         self._bytes += len(template.body)
 
     def _take(self, path: str) -> None:
         if held := self._held.pop(path, None):
             self._bytes -= len(held[1].body)
-
-    def _shrink(self) -> None:
-        while self._bytes > self._most:
-            self._take(next(iter(self._held)))
 
 
 class FolderCatalogue(Catalogue):
@@ -292,10 +287,13 @@ class FolderCatalogue(Catalogue):
 
     def _scan_one(self, path: str) -> None:
         with self._turn(path):
-            found = self._look(path, self._states.get(path))
+            old = self._states.get(path) or self._bodies.state(path)
+            found = self._look(path, old)
             self._note(path, found[0] if found else None)
             if found and found[1]:
-                self._bodies.offer(found[0], found[1])
+                # a template that changes is one that someone works with
+                hold = self._bodies.keep if old else self._bodies.offer
+                hold(found[0], found[1])
 
     def _say(self, problems: dict[str, str]) -> None:
         for where, what in problems.items():
@@ -339,7 +337,7 @@ class FolderCatalogue(Catalogue):
             if old and old.reason is None and _hash(data) == old.entry.content_hash:
                 entry = replace(old.entry, modified=file.modified)
                 same = replace(old, root=number, signature=file.signature, entry=entry)
-                return replace(same, fresh=_fresh(file)), None
+                return replace(same, fresh=file.fresh), None
             template = index(data)
         except UnacceptableFileName as err:
             return self._unusable(path, number, file, err.message, old), None
@@ -353,7 +351,7 @@ class FolderCatalogue(Catalogue):
             modified=file.modified,
             content_hash=template.content_hash,
         )
-        return _State(number, file.signature, entry, None, time.monotonic(), _fresh(file)), template
+        return _State(number, file.signature, entry, None, time.monotonic(), file.fresh), template
 
     def _unusable(
         self, path: str, number: int, file: File | None, reason: str, old: _State | None
@@ -376,7 +374,7 @@ class FolderCatalogue(Catalogue):
             ),
             reason=reason,
             since=since,
-            fresh=file is not None and _fresh(file),
+            fresh=file is not None and file.fresh,
         )
         if old and now - since < self.settle and self._bodies.has(old.entry):
             return replace(state, entry=old.entry)
@@ -394,14 +392,9 @@ class FolderCatalogue(Catalogue):
         if state is None or state.entry.broken:
             self._bodies.drop(path)
         if state and state.entry.broken and state.entry.broken != (old and old.entry.broken):
-            log.warning("template %s is broken: %s", printable(path, 300), state.entry.broken)
+            reason = printable(state.entry.broken, 500)
+            log.warning("template %s is broken: %s", printable(path, 300), reason)
 
 
 def _hash(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
-
-
-def _fresh(file: File) -> bool:
-    # one tick of the kernel's clock is at most 10 ms, but some file systems keep full seconds
-    seconds = file.signature[3] % 10**9 == 0
-    return abs(time.time() - file.modified) < (2.0 if seconds else 0.05)

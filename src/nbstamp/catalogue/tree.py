@@ -10,6 +10,7 @@ import errno
 import os
 import re
 import stat
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -51,10 +52,16 @@ class File:
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
-        found = os.fstat(descriptor)
+        self._describe(os.fstat(descriptor))
+
+    def _describe(self, found: os.stat_result) -> None:
         self.signature = signature(found)
         self.size = found.st_size
         self.modified = found.st_mtime
+        # one tick of the kernel's clock is at most 10 ms; some file systems keep full seconds
+        tick = 0.05 if found.st_mtime_ns % 10**9 else 2.0
+        self.fresh = abs(time.time() - self.modified) < tick
+        """It changed so shortly before that one more change could leave the signature as it is."""
 
     def read(self, most: int) -> bytes:
         """The bytes as they were at one moment, in one allocation.
@@ -75,11 +82,10 @@ class File:
                 raise Unusable("this server is not allowed to read the file") from None
             except OSError as err:
                 raise Unusable(f"the file cannot be read ({err.strerror})") from err
-            before, found = self.signature, os.fstat(self._descriptor)
-            self.signature, self.size = signature(found), found.st_size
-            self.modified = found.st_mtime
-            if len(data) == self.size and before == self.signature:
+            found = os.fstat(self._descriptor)
+            if len(data) == self.size and signature(found) == self.signature:
                 return data
+            self._describe(found)
         raise Unusable("the file is being written at this moment")
 
 
@@ -124,7 +130,7 @@ class Root:
         finally:
             os.close(descriptor)
         if device != self._device:
-            if self._device is not None and not any(os.scandir(home or "/")):
+            if self._device is not None and not os.listdir(home or "/"):
                 raise Unreachable("it is empty and not the file system that it was: is it mounted?")
             self._device = device
         return home
@@ -146,10 +152,11 @@ class Root:
 
     def _descriptor(self, path: str) -> int | None:
         # O_PATH opens nothing: no FIFO waits, no device reacts, and the kernel itself says where
-        # links have led. Another attempt meets a root or a folder that was swapped in between.
+        # links have led. More attempts, because a root or a folder may be swapped in between.
         outside = False
-        for _ in range(_ATTEMPTS):
-            home = self.resolve()
+        homes: list[str] = []
+        while homes.count(home := self.resolve()) < _ATTEMPTS:
+            homes.append(home)
             try:
                 descriptor = os.open(f"{home}/{path}", os.O_PATH)
             except OSError as err:

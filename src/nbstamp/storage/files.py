@@ -85,7 +85,8 @@ def save(
 
     ``creation_id`` consists of ASCII letters, digits, ``-`` and ``_``. The modes are subject to
     the umask. Raises :class:`NoFreeName`, :class:`UnacceptableFileName`, :class:`StorageFull` or
-    :class:`StorageUnavailable`, and then has left nothing behind.
+    :class:`StorageUnavailable`, and then has left nothing behind; only when the disk fails after
+    the name was given, the notebook stays for the next try to find.
     """
     _check(target)
     made: list[tuple[int, str]] = []
@@ -202,6 +203,14 @@ def _series(folder: int, target: Target) -> tuple[set[str], list[_File]]:
     return names, sorted(files, key=lambda file: file.modified, reverse=True)
 
 
+def _exists(folder: int, name: str) -> bool:
+    try:
+        os.stat(name, dir_fd=folder, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    return True
+
+
 def _notebooks(
     folder: int, target: Target, files: Sequence[_File], *, holding: str, room: int
 ) -> Iterator[Seen]:
@@ -245,8 +254,13 @@ def _save(
     creation_id: str,
     mode: int,
 ) -> Written:
+    names: set[str] = set()
+    files: list[_File] = []
     with _in_words("looking into the folder"):
-        names, files = _series(folder, target)
+        # a series begins with its first name: without that the folder, which may hold thousands
+        # of notebooks, need not be listed
+        if _exists(folder, target.name):
+            names, files = _series(folder, target)
         for seen in _notebooks(folder, target, files, holding=creation_id, room=8 * LARGEST):
             if seen.provenance.get("creation_id") == creation_id:
                 os.fsync(folder)  # whoever made it may not have got that far

@@ -14,7 +14,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from nbstamp.core.errors import Forbidden, MalformedRequest, TemplatingError, UnacceptableFileName
+from nbstamp.core.errors import Forbidden, MalformedRequest, TemplatingError
 from nbstamp.core.parameters import Json, check_parameters, json_type, printable, read_json
 from nbstamp.identity.base import Identity
 from nbstamp.portals.base import web_origin
@@ -71,10 +71,7 @@ class Api:
         limits = self._service.rules.limits
         body = await read_body(request, limits.body)
         wish = _wish(_object(read_json(body, limits=limits, envelope=2)), self._service)
-        preview = await self._service.preview(user, wish)
-        for key, reason in preview.missing.items():
-            raise UnacceptableFileName(f"{reason} Give a “name”.", parameter=key)
-        outcome = await self._service.create(user, preview.confirmation(user), wish.parameters)
+        outcome, warnings = await self._service.create_unseen(user, wish)
         match outcome:
             case Download():
                 return attachment(outcome)
@@ -85,7 +82,7 @@ class Api:
                         "url": outcome.url,
                         "existed": outcome.existed,
                         "creation_id": wish.creation_id,
-                        "warnings": list(preview.warnings),
+                        "warnings": list(warnings),
                     },
                     status_code=200 if outcome.existed else 201,
                 )

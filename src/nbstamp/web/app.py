@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 import time
@@ -96,7 +97,7 @@ def create_app(
 
     async def readiness(request: Request) -> Response:
         listing = service.listing()
-        problems = list(ready())
+        problems = list(await asyncio.to_thread(ready))
         broken = sum(1 for entry in listing.entries if entry.broken)
         found = {"templates": len(listing.entries), "broken": broken, "complete": listing.complete}
         status = {"status": "not ready" if problems else "ready", "problems": problems}
