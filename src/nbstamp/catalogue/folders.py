@@ -267,12 +267,7 @@ class FolderCatalogue(Catalogue):
                             continue
                         seen.add(path)
                         state = self._states.get(path)
-                        if (
-                            state is None
-                            or state.signature != signature
-                            or state.root != number
-                            or not state.settled
-                        ):
+                        if not state or state.signature != signature or not state.settled:
                             self._scan_one(path)
                 except Unreachable as err:
                     unreachable.add(number)

@@ -73,6 +73,8 @@ def log_to(stream: TextIO) -> None:
     """Send the log to ``stream``, one line per event with its time."""
     handler = logging.StreamHandler(stream)
     handler.setFormatter(OneLine("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    # a line names neither thread nor process, so no record needs to ask for them
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     root = logging.getLogger()
     root.addHandler(handler)
     root.setLevel(logging.INFO)
@@ -85,6 +87,8 @@ class OneLine(logging.Formatter):
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802
         line = super().formatMessage(record)
+        if line.isprintable():
+            return line
         return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in line)
 
 

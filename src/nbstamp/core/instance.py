@@ -10,6 +10,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from json.encoder import encode_basestring
 
 from nbstamp import __version__
 from nbstamp.core.languages.base import Language
@@ -114,14 +115,19 @@ def _cell(template: Template, source: str, creation_id: str) -> bytes:
     cell: dict[str, Json] = {"cell_type": "code", "execution_count": None}
     if template.minor >= 5:
         cell["id"] = _cell_id(template.cell_ids, creation_id)
-    cell["metadata"] = {"tags": [INJECTED]}
-    cell["outputs"] = []
-    cell["source"] = list(source.splitlines(keepends=True))
+    cell |= {"metadata": {"tags": [INJECTED]}, "outputs": [], "source": []}
     if template.indent is None:
-        return json.dumps(cell, ensure_ascii=False).encode()
-    # as Jupyter lays cells out, so that the notebook reads well in a diff
-    text = json.dumps(cell, ensure_ascii=False, indent=template.indent)
-    return text.replace("\n", template.newline + template.indent * 2).encode()
+        outline, separator = json.dumps(cell), ", "
+    else:
+        # as Jupyter lays cells out, so that the notebook reads well in a diff
+        line_break = template.newline + template.indent * 2
+        outline = json.dumps(cell, indent=template.indent).replace("\n", line_break)
+        separator = f",{line_break}{template.indent * 2}"
+    start, end = outline.rsplit("[]", 1)  # of the source
+    lines = separator.join(map(encode_basestring, source.splitlines(keepends=True)))
+    if template.indent is None:
+        return f"{start}[{lines}]{end}".encode()
+    return f"{start}[{separator[1:]}{lines}{line_break}{template.indent}]{end}".encode()
 
 
 def _cell_id(taken: frozenset[str], creation_id: str) -> str:

@@ -266,10 +266,10 @@ def _by_name(item: tuple[str, Json]) -> tuple[str, str]:
 def json_size(value: Json) -> int:
     """Bytes of ``value`` as compact JSON in UTF-8."""
     if isinstance(value, str):
-        return len(value.encode("utf-8", "surrogatepass")) + 2
+        return (len(value) if value.isascii() else len(value.encode("utf-8", "surrogatepass"))) + 2
     if isinstance(value, dict | list) and value:
         return len(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8"))
-    return len(json.dumps(value))
+    return len(str(value))
 
 
 def json_type(value: Json) -> str:

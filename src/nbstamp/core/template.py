@@ -164,11 +164,16 @@ def _skip_blank(data: bytes, at: int) -> int:
 
 
 def _unreadable(data: bytes, at: int, wanted: str) -> NotANotebook:
-    if at >= len(data):
+    if at >= len(data) or not data.rstrip().endswith(b"}"):
         return NotANotebook("it ends in the middle: the file is incomplete, or still being saved")
     line = data.count(b"\n", 0, at) + 1
     column = at - data.rfind(b"\n", 0, at)
     return NotANotebook(f"it is not valid JSON: {wanted} expected at line {line}, column {column}")
+
+
+def _expect(data: bytes, at: int, opening: bytes, otherwise: str) -> None:
+    if not data.startswith(opening, at):
+        raise _unreadable(data, at, "a value") if at >= len(data) else NotANotebook(otherwise)
 
 
 def _object(
@@ -238,7 +243,10 @@ def _value(data: bytes, at: int, *, depth: int) -> int:
 
 
 def _load(data: bytes, member: Member) -> Any:
-    return json.loads(data[member.value : member.end])
+    try:
+        return json.loads(data[member.value : member.end])
+    except ValueError as err:  # an integer of thousands of digits
+        raise NotANotebook(f"its “{member.key[:80]}” cannot be read: {err}") from None
 
 
 def _check_utf8(data: bytes) -> None:
@@ -285,14 +293,12 @@ class _Notebook:
         self.minor = _version(data, top)
 
     def _read_metadata(self, at: int) -> int:
-        if self.data[at : at + 1] != b"{":
-            raise NotANotebook("its “metadata” is not an object")
+        _expect(self.data, at, b"{", "its “metadata” is not an object")
         self.metadata = _object(self.data, at, depth=1, readers={})
         return self.metadata.end
 
     def _read_cells(self, at: int) -> int:
-        if self.data[at : at + 1] != b"[":
-            raise NotANotebook("its “cells” are not a list")
+        _expect(self.data, at, b"[", "its “cells” are not a list")
         self.cells = []
         self.cells_end = _array(self.data, at, depth=1, read=self._read_cell)[-1].start
         return self.cells_end + 1
@@ -300,8 +306,7 @@ class _Notebook:
     def _read_cell_metadata(self, at: int) -> int:
         if simple := _simple(self.data, at):
             return simple.end()  # {} in nearly every cell
-        if self.data[at : at + 1] != b"{":
-            raise NotANotebook(f"the metadata of cell {self._number} are not an object")
+        _expect(self.data, at, b"{", f"the metadata of cell {self._number} are not an object")
         self._cell_metadata = _object(self.data, at, depth=3, readers={})
         return self._cell_metadata.end
 
@@ -311,8 +316,7 @@ class _Notebook:
 
     def _read_cell(self, at: int) -> int:
         data = self.data
-        if data[at : at + 1] != b"{":
-            raise NotANotebook(f"cell {self._number} is not an object")
+        _expect(data, at, b"{", f"cell {self._number} is not an object")
         self._cell_metadata = None
         cell = _object(data, at, depth=2, readers={"metadata": self._read_cell_metadata})
         kind, cell_id, source = "", "", None

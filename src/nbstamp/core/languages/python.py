@@ -42,25 +42,26 @@ class Python(Language):
         return "\n".join(lines)
 
     def name_problem(self, name: str) -> NameProblem | None:
-        suggestion = _suggestion(name)
         if not name:
             return NameProblem("it is empty.")
         if not name.isidentifier():
             return NameProblem(
                 "a variable consists of letters, digits and underscores and does not start with a "
                 "digit.",
-                suggestion,
+                _suggestion(name),
             )
         if unicodedata.normalize("NFKC", name) != name:
             return NameProblem(
-                "it has a letter that Python takes for another one (NFKC).", suggestion
+                "it has a letter that Python takes for another one (NFKC).", _suggestion(name)
             )
         if keyword.iskeyword(name):
-            return NameProblem("it is a word of the language.", suggestion)
+            return NameProblem("it is a word of the language.", _suggestion(name))
         if name.startswith("__"):
-            return NameProblem("names that start with “__” belong to the language.", suggestion)
+            return NameProblem(
+                "names that start with “__” belong to the language.", _suggestion(name)
+            )
         if name in _SESSION or _HISTORY.fullmatch(name):
-            return NameProblem("it steers the session of the notebook.", suggestion)
+            return NameProblem("it steers the session of the notebook.", _suggestion(name))
         return None
 
     def name_warning(self, name: str) -> str | None:
