@@ -57,7 +57,9 @@ def create():
 
 def notebook(size: int) -> str:
     """A notebook of about ``size`` bytes: text and code in many cells."""
-    cells = [{"cell_type": "markdown", "id": "title", "metadata": {}, "source": ["# Benchmark"]}]
+    cells: list[dict[str, object]] = [
+        {"cell_type": "markdown", "id": "title", "metadata": {}, "source": ["# Benchmark"]}
+    ]
     line = "result = analyse(measurement, temperature=21.5, label='µm')  # a line of code\n"
     while len(cells) * 1_000 < size:
         cells.append(

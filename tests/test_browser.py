@@ -213,13 +213,11 @@ def test_every_page_fits_its_screen(
 ) -> None:
     context = browser.new_context(viewport={"width": width, "height": 844}, color_scheme=scheme)
     page = context.new_page()
-    addresses = objects(page, downloading.portal)
-    pages = [lambda: page.goto(downloading.server)]
-    pages += [lambda a=a: click_on_the_portal(page, a) for a in addresses[:1]]  # type: ignore[misc]
-    pages += [lambda: page.goto(f"{downloading.server}t/none.ipynb")]
-    pages += [lambda: page.goto(f"{downloading.server}api/docs")]
-    for visit in pages:
-        visit()
+    for path in ("", "t/none.ipynb", "api/docs", "confirmation"):
+        if path == "confirmation":
+            click_on_the_portal(page, objects(page, downloading.portal)[0])
+        else:
+            page.goto(downloading.server + path)
         overflow = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
         assert overflow <= 0, page.url
     context.close()

@@ -13,9 +13,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from conftest import Launch
 from nbstamp.web.requests import PATIENCE
-from support import Site
+from support import Launch, Site
 
 
 def test_alive_and_ready_are_two_questions(saves: Site) -> None:

@@ -10,13 +10,17 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from nbstamp.core.errors import UnacceptableParameter
 from nbstamp.core.instance import Instance, Origin, stamp
+from nbstamp.core.languages.base import Language
 from nbstamp.core.naming import LONGEST, SUFFIX, Target
-from nbstamp.core.parameters import Parameters
+from nbstamp.core.parameters import Json, Parameters
 from nbstamp.core.template import index
 from nbstamp.core.user import NOBODY, User
 from nbstamp.storage.base import Describing, Description, Saved, Storage
@@ -218,3 +222,305 @@ def _instance(creation_id: str, *, size: int = 1000) -> Instance:
     template = index(json.dumps(notebook, indent=1).encode())
     origin = Origin("some/template.ipynb", creation_id, "2025-01-01T00:00:00+00:00")
     return stamp(template, Parameters(), origin, None)
+
+
+# --- Kernel languages ---------------------------------------------------------------------------
+
+_TEXTS = (
+    "",
+    " ",
+    "a",
+    "'",
+    '"',
+    "'''",
+    '"""',
+    "\\",
+    "\\\\",
+    "\\'",
+    '\\"',
+    "ends with a backslash\\",
+    "\\n",
+    "\\x41\\u0041\\101\\N{DIGIT ONE}",
+    "\n",
+    "\r",
+    "\r\n",
+    "\t",
+    "two\nlines",
+    "\nlines\n\n",
+    "a line that is too long for one line of the cell\nand another one, just as long as that\n",
+    "\x00",
+    "a\x001",
+    "\x01f",
+    "\x1b[31mred\x1b[0m",
+    "\x7f",
+    "\x80\x85\xa0\xad",
+    "é",
+    "e\u0301",
+    "ÿ",
+    "ß",
+    "Ångström",
+    "日本",
+    "試料",
+    "\u200b",
+    "\u200d",
+    "\u202ereversed\u202c",
+    "\u2066isolated\u2069",
+    "\u2028",
+    "\u2029",
+    "\ufeff",
+    "\ufffd\uffff",
+    "\ue000",
+    "😀",
+    "👩\u200d🔬",
+    "\U000e0041",
+    "\U0010ffff",
+    "%",
+    "%%bash",
+    "%s %d %(x)s",
+    "{}",
+    "{0}{x.__class__}",
+    "{{x}}",
+    "${x}",
+    "$x",
+    "$(id)",
+    "#{x}",
+    "`id`",
+    "!id",
+    "!!",
+    "?",
+    "x?",
+    "??/",
+    "~",
+    "*",
+    "&",
+    "|",
+    ";",
+    "<b>&amp;</b>",
+    "# Parameters",
+    "// comment",
+    "/* comment */",
+    "-- comment",
+    "<!-- comment -->",
+    "None",
+    "null",
+    "True",
+    "NaN",
+    "1",
+    "1e3",
+    "0x10",
+    "[1]",
+    '{"a": 1}',
+    "__proto__",
+    "\\u0022; x",
+    "x" * 100,
+    "x " * 500,
+    "line\n" * 50,
+)
+_BITS = (7, 8, 15, 16, 31, 32, 53, 63, 64)
+_NUMBERS = (
+    *(sign * (2**bits + step) for bits in _BITS for step in (-1, 0, 1) for sign in (1, -1)),
+    0,
+    10**20,
+    10**399,
+    -(10**399),
+    0.0,
+    -0.0,
+    0.1,
+    -1.5,
+    1 / 3,
+    3.0,
+    1e16,
+    1e22,
+    1e-7,
+    1.25e-9,
+    5e-324,
+    2.2250738585072014e-308,
+    1e308,
+    1.7976931348623157e308,
+    123456789.12345679,
+)  # fmt: skip
+_CONTAINERS: tuple[Json, ...] = (
+    [],
+    {},
+    [[]],
+    [{}],
+    {"a": {}},
+    {"a": []},
+    [None],
+    [1],
+    [1, 2, 3],
+    [1, 2.5],
+    [1, None, 3],
+    [True, False],
+    [True, 1],
+    ["a", "b c"],
+    ["a", 1, None, True, [2], {"k": 3}],
+    [[1, 2], [3, 4]],
+    [[1, 2], [3]],
+    [["2026-11-01 00:00:00.000000", 293.15], ["2026-11-01 00:00:01.000000", None]],
+    {"": 1},
+    {" ": 1},
+    {"a": 1, "b": 2},
+    {"a b": 1, "1": 2, "class": 3, "é": 4, "\n": 5, '"': 6, "'": 7, "\\": 8, "$x": 9},
+    {"__proto__": 1, "constructor": 2, "length": 3},
+    {"a": None, "b": [None, {"c": None}]},
+    {"en": "glass", "de": "Glas größer"},
+    {
+        "_type": "quantity",
+        "units": "degC",
+        "magnitude": 21.5,
+        "dimensionality": "[temperature]",
+        "magnitude_in_base_units": 294.65,
+    },
+    list(range(200)),
+    [i / 7 for i in range(100)],
+    [f"row {i}" for i in range(60)],
+    [{"t": i, "v": i / 3, "s": f"s{i}"} for i in range(40)],
+    {f"key_{i}": i for i in range(40)},
+)
+
+
+def _nested(depth: int) -> Json:
+    value: Json = "innermost, and long enough that it does not fit on the same line as the rest"
+    for level in range(depth):
+        value = [value, level] if level % 2 else {"deeper": value}
+    return value
+
+
+VALUES: tuple[Json, ...] = (None, True, False, *_NUMBERS, *_TEXTS, *_CONTAINERS, _nested(32))
+"""What a portal may send; every language gives each one back, or refuses it in words."""
+
+_COMMANDS = (
+    "touch {marker}",
+    "import os; open({marker!r}, 'w')",
+    "__import__('os').system('touch {marker}')",
+    "get_ipython().system('touch {marker}')",
+    "!touch {marker}",
+    "%%bash\ntouch {marker}",
+    "%sx touch {marker}",
+    "$(touch {marker})",
+    "`touch {marker}`",
+    "${{touch {marker}}}",
+    "$(run(`touch {marker}`))",
+    "#{{system(%q(touch {marker}))}}",
+    'system("touch {marker}")',
+    "require('fs').writeFileSync('{marker}', '')",
+)
+_WRAPPERS = (
+    "{}",
+    '"; {} #',
+    "'; {} #",
+    '"\n{}\n"',
+    "'\n{}\n'",
+    '\\"\n{} #',
+    '""" \n{}\n"""',
+    "''' \n{}\n'''",
+    '")\n{}\n("',
+    "\r{}\r",
+    "\u2028{}\u2028",
+    "\n{}",
+    "*/ {} /*",
+    "{{{}}}",
+    "??/\"; {} //",
+)  # fmt: skip
+
+
+def attacks(marker: str) -> list[str]:
+    """Texts that make the file ``marker`` wherever one of them is run as code."""
+    return [
+        wrapper.format(command.format(marker=marker))
+        for command in _COMMANDS
+        for wrapper in _WRAPPERS
+    ]
+
+
+def same(one: Json, other: Json) -> bool:
+    """Equal in value and in type, all the way down: 1 is neither 1.0 nor true, 0.0 is not -0.0."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        return list(one) == list(other) and all(same(one[key], other[key]) for key in one)
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(same, one, other))
+    return type(one) is type(other) and repr(one) == repr(other)
+
+
+class LanguageContract:
+    """What every kernel language promises; subclass it in a module of tests and run the cells in
+    the real interpreter::
+
+        class TestBasic(LanguageContract):
+            language = Basic()
+            def run(self, cell, names, folder, *, times=1): …
+    """
+
+    language: Language
+
+    def run(
+        self, cell: str, names: Sequence[str], folder: Path, *, times: int = 1
+    ) -> dict[str, Json]:
+        """Run ``cell`` ``times`` times in one session whose working directory is ``folder``, and
+        return the variables ``names`` with the JSON type that each has there."""
+        raise NotImplementedError
+
+    def becomes(self, value: Json) -> Json:
+        """What ``value`` is in this language, where it has fewer types than JSON."""
+        return value
+
+    def refuses(self, value: Json) -> bool:
+        """True for a value that the language cannot hold."""
+        return False
+
+    def test_every_value_arrives_with_its_type(self, tmp_path: Path) -> None:
+        values = {f"v{n}": value for n, value in enumerate(VALUES) if not self.refuses(value)}
+        found = self.run(self.language.cell(values), list(values), tmp_path)
+        wrong = [name for name in values if not same(found[name], self.becomes(values[name]))]
+        assert not wrong, [(values[name], found[name]) for name in wrong[:5]]
+
+    def test_what_the_language_cannot_hold_is_refused_by_name(self) -> None:
+        for value in filter(self.refuses, VALUES):
+            with pytest.raises(UnacceptableParameter) as refused:
+                self.language.cell({"value": value})
+            assert refused.value.parameter == "value"
+            assert self.language.title in refused.value.message
+
+    def test_running_the_cell_twice_gives_the_same(self, tmp_path: Path) -> None:
+        values: dict[str, Json] = {"a": 1, "b": "text", "c": [1, 2], "d": {"k": 1}, "e": None}
+        values = {name: value for name, value in values.items() if not self.refuses(value)}
+        found = self.run(self.language.cell(values), list(values), tmp_path, times=2)
+        assert all(same(found[name], self.becomes(values[name])) for name in values)
+
+    def test_no_text_is_ever_run(self, tmp_path: Path) -> None:
+        texts = [text for text in attacks("marker") if not self.refuses(text)]
+        candidates: dict[str, Json] = {
+            **{f"t{n}": text for n, text in enumerate(texts)},
+            "in_list": [*texts],
+            "in_values": {f"k{n}": text for n, text in enumerate(texts)},
+            "in_keys": {text: n for n, text in enumerate(texts)},
+        }
+        values = {name: value for name, value in candidates.items() if not self.refuses(value)}
+        found = self.run(self.language.cell(values), list(values), tmp_path)
+        assert not list(tmp_path.rglob("marker"))
+        assert all(same(found[name], self.becomes(values[name])) for name in values)
+
+    def test_no_name_is_ever_code(self) -> None:
+        for name in [
+            *attacks("marker"),
+            "",
+            " ",
+            "a b",
+            "a.b",
+            "a;b",
+            "a\nb",
+            "1a",
+            "a=1",
+            "a-b",
+            "(a)",
+        ]:
+            with pytest.raises(UnacceptableParameter) as refused:
+                self.language.cell({name: 1})
+            assert refused.value.parameter == name
+            if refused.value.suggestion:
+                self.language.cell({refused.value.suggestion: 1})
+
+    def test_the_cell_starts_with_a_comment(self) -> None:
+        first = self.language.cell({"a": 1}).splitlines()[0]
+        assert first.startswith(self.language.comment)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 from nbstamp.core.parameters import Json
@@ -100,7 +101,7 @@ def example_objects() -> dict[int, Object]:
                 "diameter": quantity(0.25, "um", 2.5e-07, "[length]"),
                 "spread": quantity(30.0, "%", 0.3, "dimensionless"),
                 "substrate": text("glass"),
-                "remark": text("'''\n\"\"\"\n%matplotlib qt\n!rm -rf nothing\n```\n# 100 % µ \u2028"),
+                "remark": text("'''\n\"\"\"\n%matplotlib qt\n!touch marker\n```\n# 100 % µ \u2028"),
             },
         ),
         Object(
@@ -157,9 +158,7 @@ def furnace_log(start: datetime, readings: int = 2400) -> list[Json]:
     for number in range(readings):
         minute = number * 7 / 60
         (a, low), (b, high) = next(
-            (left, right)
-            for left, right in zip(programme, programme[1:], strict=False)
-            if minute <= right[0]
+            (left, right) for left, right in pairwise(programme) if minute <= right[0]
         )
         wanted = low + (high - low) * (minute - a) / (b - a)
         furnace += (wanted - furnace) * 0.12  # it follows with a delay of about a minute

@@ -1,0 +1,219 @@
+"""The reference, written from the code itself so that it cannot drift from it.
+
+Every option, command, route and error is found by asking the program. What only a person can say
+about a route is in ``ROUTES``; a route that is missing there, or is gone, stops the build.
+"""
+
+from __future__ import annotations
+
+import inspect
+import secrets
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import click
+from starlette.routing import Mount, Route
+from traitlets.config import Config
+
+from nbstamp.app import build, configurables, options
+from nbstamp.cli import main
+from nbstamp.cli.configuration import described
+from nbstamp.core.errors import TemplatingError
+from nbstamp.web import api
+
+ROUTES = {
+    "GET /": "The catalogue: all templates, by instrument.",
+    "GET /t/{path}": "Without `params`: the template's own page. With `params` as a query: as "
+    "POST, for short values.",
+    "POST /t/{path}": "The intake: where a portal posts the form field `params`, a JSON object. It "
+    "changes nothing and leads to the confirmation page.",
+    "POST /create": "The confirmed act. Only from the confirmation page.",
+    "GET /healthz": "The process is alive.",
+    "GET /readyz": "200 when notebooks can be made, 503 with `problems` when not; also the number "
+    "of templates, and how many of them are broken.",
+    "GET /api/docs": "The interface for programs, for people.",
+    "GET /static/{path}": "Style sheet, scripts and icon of the pages.",
+}
+"""What each route is for, apart from those that the OpenAPI document describes."""
+
+
+def pages() -> dict[str, str]:
+    """Every generated page by its file name."""
+    return {
+        "options.md": "\n".join(_options()),
+        "command-line.md": "\n".join(_commands()),
+        "http.md": "\n".join(_http()),
+        "errors.md": "\n".join(_errors()),
+    }
+
+
+def write(folder: Path) -> None:
+    """Write every page that has changed into ``folder``."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in pages().items():
+        file = folder / name
+        if not file.exists() or file.read_text(encoding="utf-8") != text:
+            file.write_text(text, encoding="utf-8")
+
+
+# --- Options ------------------------------------------------------------------------------------
+
+
+def _options() -> Iterator[str]:
+    for cls in configurables():
+        if not options(cls):
+            continue
+        yield f"## {cls.__name__}\n\n{_first_paragraph(cls)}\n"
+        for name, default, text, example in described(cls):
+            yield f"### {cls.__name__}.{name}\n\n{_markdown(text)}\n"
+            shown = default if default.startswith("(") else f"`{default}`"
+            variable = f"NBSTAMP__{cls.__name__.upper()}__{name.upper()}"
+            yield f"Default: {shown}. Environment: `{variable}`.\n"
+            yield f"```python\n{example}\n```\n"
+
+
+def _first_paragraph(thing: type) -> str:
+    return " ".join((inspect.getdoc(thing) or "").partition("\n\n")[0].split())
+
+
+def _markdown(text: str) -> str:
+    return text.replace("<", "&lt;").replace("*", "\\*").replace("_", "\\_")
+
+
+# --- Commands -----------------------------------------------------------------------------------
+
+
+def commands() -> dict[str, click.Command]:
+    """Every verb with its command."""
+    assert isinstance(main, click.Group)
+    context = click.Context(main, info_name="nbstamp")
+    found = {verb: main.get_command(context, verb) for verb in main.list_commands(context)}
+    return {verb: command for verb, command in found.items() if command}
+
+
+def _commands() -> Iterator[str]:
+    parent = click.Context(main, info_name="nbstamp")
+    for verb, command in commands().items():
+        context = click.Context(command, info_name=verb, parent=parent, max_content_width=86)
+        context.help_option_names = ["-h", "--help"]
+        yield f"## nbstamp {verb}\n\n```text\n{command.get_help(context)}\n```\n"
+
+
+# --- HTTP ---------------------------------------------------------------------------------------
+
+
+def routes() -> list[str]:
+    """``METHOD /path`` of the application's own route table, below the base path."""
+    with TemporaryDirectory() as folder:
+        config = Config()
+        config.Server.templates = [folder]
+        config.Server.secrets = [secrets.token_hex(32)]
+        ready = build(config)
+    base = ready.base_url.rstrip("/")
+    return [
+        f"{method} {path.removeprefix(base)}"
+        for method, path in _walk(getattr(ready.app, "routes", ()))
+        if path.startswith(f"{base}/")
+    ]
+
+
+def _walk(table: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
+    for route in table:
+        path = prefix + route.path
+        if isinstance(route, Route):
+            for method in sorted(set(route.methods or ()) - {"HEAD"}):
+                yield method, path.replace("{path:path}", "{path}")
+        elif isinstance(route, Mount) and route.routes:
+            yield from _walk(route.routes, path)
+        else:
+            yield "GET", f"{path}/{{path}}"
+
+
+def _http() -> Iterator[str]:
+    document = api.description()
+    described = {
+        f"{method.upper()} {path}": operation
+        for path, operations in document["paths"].items()
+        for method, operation in operations.items()
+    }
+    there = routes()
+    told = set(ROUTES) | set(described)
+    if unlike := told ^ set(there):
+        raise ValueError(f"documented and real routes differ: {sorted(unlike)}")
+    yield "## Pages\n"
+    yield from _table("Route", "What it is for")
+    yield from (f"| `{route}` | {ROUTES[route]} |" for route in there if route in ROUTES)
+    yield "\n## The interface for programs\n"
+    for route in there:
+        if route in described:
+            yield from _operation(route, described[route])
+    yield "## What is sent and answered\n"
+    for name, schema in document["components"]["schemas"].items():
+        yield f"### {name}\n"
+        yield from _table("Field", "Type", "Meaning")
+        for field, about in schema["properties"].items():
+            optional = "" if field in schema.get("required", ()) else ", optional"
+            yield f"| `{field}` | {_type(about)}{optional} | {about.get('description', '')} |"
+        yield ""
+
+
+def _operation(route: str, operation: Mapping[str, Any]) -> Iterator[str]:
+    yield (
+        f"### {route}\n\n{operation['summary']}. {operation.get('description', '')}".rstrip() + "\n"
+    )
+    if body := operation.get("requestBody"):
+        content = body["content"]["application/json"]
+        yield f"Takes `application/json`: {_type(content['schema'])}.\n"
+    yield from _table("Status", "Answer")
+    refusals = []
+    for status, answer in operation["responses"].items():
+        if "$ref" in answer:
+            refusals.append(status)
+            continue
+        kinds = ", ".join(
+            f"{_type(content['schema'])} as `{kind}`" for kind, content in answer["content"].items()
+        )
+        yield f"| {status} | {answer['description']} {kinds}. |"
+    if refusals:
+        yield f"| {', '.join(refusals)} | [Error](#error) as `application/json`. |"
+    yield ""
+
+
+def _type(schema: Mapping[str, Any]) -> str:
+    if "$ref" in schema:
+        name = schema["$ref"].rpartition("/")[2]
+        return f"[{name}](#{name.lower()})"
+    kind = schema.get("type", "any")
+    if kind == "array":
+        return f"list of {_type(schema['items'])}"
+    return kind if isinstance(kind, str) else " or ".join(kind)
+
+
+def _table(*heads: str) -> Iterator[str]:
+    yield f"| {' | '.join(heads)} |"
+    yield "|" + " --- |" * len(heads)
+
+
+# --- Errors -------------------------------------------------------------------------------------
+
+
+def errors() -> list[type[TemplatingError]]:
+    """Every error with a code of its own, by status."""
+    found: list[type[TemplatingError]] = []
+    waiting = [TemplatingError]
+    while waiting:
+        cls = waiting.pop()
+        waiting += cls.__subclasses__()
+        if cls is not TemplatingError and cls.__module__.startswith("nbstamp."):
+            found.append(cls)
+    return sorted(found, key=lambda cls: (cls.status, cls.code))
+
+
+def _errors() -> Iterator[str]:
+    yield from _table("Status", "Code", "Heading of the page", "Meaning")
+    for cls in errors():
+        meaning = _markdown(_first_paragraph(cls).replace("``", ""))
+        yield f"| {cls.status} | `{cls.code}` | {cls.title} | {meaning} |"
+    yield ""
