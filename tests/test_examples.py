@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote_plus
@@ -19,7 +19,7 @@ from nbstamp.cli.demo.portal import buttons, compact, portal
 from nbstamp.core.instance import Origin, stamp
 from nbstamp.core.languages.python import Python
 from nbstamp.core.naming import fill, placeholders
-from nbstamp.core.parameters import Limits, Parameters, read_parameters
+from nbstamp.core.parameters import Limits, Parameters, read_form, read_parameters
 from nbstamp.core.template import index
 from support import forms
 
@@ -33,51 +33,32 @@ CLICKS = [
     for button in buttons(one, OBJECTS, SERVER)
 ]
 """Every button of the portal: object, template, what it sends."""
-RENAMED = [path for _, path, _ in CLICKS if path not in TEMPLATES]
+RUNNABLE = [click for click in CLICKS if click[1] in TEMPLATES]
+CAPTURES = {
+    file.stem: recorded["body"]
+    for file in sorted((Path(__file__).parent / "captures").glob("*.json"))
+    if "body" in (recorded := json.loads(file.read_text()))
+}
+"""What SampleDB sent, by the name of the recording."""
+
+Run = Callable[[nbformat.NotebookNode], list[Mapping[str, Any]]]
 
 
-class Kernels:
-    """One kernel per template, in which its notebooks run one after the other."""
+@pytest.fixture(scope="module")
+def run() -> Iterator[Run]:
+    """Runs a notebook in a kernel that knows nothing of earlier ones; returns all outputs."""
+    client = nbclient.NotebookClient(nbformat.v4.new_notebook(), timeout=60, kernel_name="python3")
 
-    def __init__(self) -> None:
-        self._clients: dict[str, nbclient.NotebookClient] = {}
-
-    def run(self, path: str, notebook: nbformat.NotebookNode) -> list[Mapping[str, Any]]:
-        """Run a notebook of the template ``path`` from a clean start; returns all its outputs."""
-        client = self._clients.get(path)
-        if client is None:
-            client = self._clients[path] = nbclient.NotebookClient(
-                notebook, timeout=60, kernel_name="python3"
-            )
-            client.create_kernel_manager()
-            client.start_new_kernel()
-            client.start_new_kernel_client()
+    def run(notebook: nbformat.NotebookNode) -> list[Mapping[str, Any]]:
+        notebook.cells.insert(0, nbformat.v4.new_code_cell("%reset -f"))
         client.nb = notebook
-        reset = nbformat.v4.new_code_cell("%reset -f")
-        notebook.cells.insert(0, reset)
         client.reset_execution_trackers()
         for number, cell in enumerate(notebook.cells):
             client.execute_cell(cell, number)
         return [output for cell in notebook.cells for output in cell.get("outputs", [])]
 
-    def stop(self) -> None:
-        for client in self._clients.values():
-            client._cleanup_kernel()
-
-
-@pytest.fixture(scope="module")
-def kernels() -> Iterator[Kernels]:
-    kernels = Kernels()
-    yield kernels
-    kernels.stop()
-
-
-def images(outputs: list[Mapping[str, Any]]) -> int:
-    return sum("image/png" in output.get("data", {}) for output in outputs)
-
-
-def complaints(outputs: list[Mapping[str, Any]]) -> list[str]:
-    return [output["text"] for output in outputs if output.get("name") == "stderr"]
+    with client.setup_kernel():
+        yield run
 
 
 def stamped(path: str, parameters: Parameters) -> nbformat.NotebookNode:
@@ -86,6 +67,12 @@ def stamped(path: str, parameters: Parameters) -> nbformat.NotebookNode:
     found = nbformat.reads(bytes(instance).decode(), as_version=4)
     nbformat.validate(found)
     return found
+
+
+def shows_something(outputs: list[Mapping[str, Any]]) -> bool:
+    """There is a picture, and nothing was complained about."""
+    assert [output["text"] for output in outputs if output.get("name") == "stderr"] == []
+    return any("image/png" in output.get("data", {}) for output in outputs)
 
 
 @pytest.mark.parametrize("path", TEMPLATES)
@@ -102,81 +89,72 @@ def test_a_template_is_a_clean_notebook_that_says_what_it_is(path: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("number", "path", "params"), [click for click in CLICKS if click[1] not in RENAMED]
+    ("path", "params"),
+    [click[1:] for click in RUNNABLE],
+    ids=[f"object {number}, {path.partition('/')[0]}" for number, path, _ in RUNNABLE],
 )
-def test_every_button_ends_in_a_notebook_that_runs_and_shows_something(
-    kernels: Kernels, number: int, path: str, params: str
-) -> None:
-    parameters = read_parameters(params, limits=Limits())
-    assert parameters["object_id"] == number
-    outputs = kernels.run(path, stamped(path, parameters))
-    assert images(outputs) >= 1
-    assert complaints(outputs) == []
+def test_every_button_ends_in_a_notebook_that_runs(run: Run, path: str, params: str) -> None:
+    assert shows_something(run(stamped(path, read_parameters(params, limits=Limits()))))
 
 
 @pytest.mark.parametrize("path", TEMPLATES)
-def test_a_template_runs_when_every_value_is_missing(kernels: Kernels, path: str) -> None:
+def test_a_template_runs_when_every_value_is_missing(run: Run, path: str) -> None:
     names = {name for _, used, params in CLICKS if used == path for name in json.loads(params)}
-    outputs = kernels.run(path, stamped(path, Parameters(dict.fromkeys(sorted(names)))))
-    assert images(outputs) >= 1
-    assert complaints(outputs) == []
+    assert shows_something(run(stamped(path, Parameters(dict.fromkeys(sorted(names))))))
 
 
-def test_a_template_with_defaults_runs_as_it_is(kernels: Kernels) -> None:
+def test_a_template_with_defaults_runs_as_it_is(run: Run) -> None:
     (path,) = (path for path in TEMPLATES if '"parameters"' in (ROOT / path).read_text())
-    outputs = kernels.run(path, nbformat.read(ROOT / path, as_version=4))
-    assert images(outputs) >= 1
-    assert complaints(outputs) == []
+    assert shows_something(run(nbformat.read(ROOT / path, as_version=4)))
+
+
+def test_a_time_series_may_count_seconds(run: Run) -> None:
+    (path,) = (path for path in TEMPLATES if path.startswith("thermal_analysis/"))
+    log: Any = [[7.0 * number, 20.0 + number, 293.15 + number] for number in range(300)]
+    values = {"measurement_name": "x", "created": None, "atmosphere": None, "temperature_log": log}
+    assert shows_something(run(stamped(path, Parameters(values))))
 
 
 def test_the_objects_show_what_the_way_must_cope_with() -> None:
     sent = {(number, path): json.loads(params) for number, path, params in CLICKS}
     assert any(isinstance(values.get("sample_name"), dict) for values in sent.values())
-    assert any(len(values.get("temperature_log", ())) >= 2000 for values in sent.values())
+    assert any(len(values.get("temperature_log") or ()) >= 2000 for values in sent.values())
     assert any(list(values.values()).count(None) >= 3 for values in sent.values())
     assert any(fill(Path(path).name, values).missing for (_, path), values in sent.items())
-    assert len(RENAMED) == 1
+    assert len(CLICKS) - len(RUNNABLE) == 1
 
 
-def requests() -> dict[str, str]:
-    """What SampleDB sent, by the name of the recording."""
-    found = {}
-    for file in sorted((Path(__file__).parent / "captures").glob("*.json")):
-        recorded = json.loads(file.read_text())
-        if "body" in recorded:
-            found[file.stem] = recorded["body"]
-    return found
+def test_a_value_may_come_from_another_object() -> None:
+    names = [
+        json.loads(params).get("sample_name") for number, _, params in CLICKS if number in (1, 3)
+    ]
+    assert names == [OBJECTS[1].data["name"]["text"]] * 3
 
 
-@pytest.mark.parametrize(("name", "body"), requests().items(), ids=requests())
-def test_the_form_is_written_byte_for_byte_as_sampledb_writes_it(name: str, body: str) -> None:
-    values = read_parameters(_decoded(body), limits=Limits())
-    assert "params=" + quote_plus(compact(dict(values)), safe="*") == body
+@pytest.mark.parametrize(("name", "body"), CAPTURES.items(), ids=CAPTURES)
+def test_params_are_written_byte_for_byte_as_sampledb_writes_them(name: str, body: str) -> None:
+    values = json.loads(read_form(body.encode())["params"])
+    values = dict(sorted(values.items(), reverse=True))
+    assert "params=" + quote_plus(compact(values), safe="*") == body
 
 
-def _decoded(body: str) -> bytes:
-    from urllib.parse import unquote_to_bytes
+@pytest.mark.parametrize("number", OBJECTS)
+def test_a_button_is_a_plain_form_with_one_field(number: int) -> None:
+    page = TestClient(portal(SERVER)).get(f"/objects/{number}")
+    found = [(form.method, form.action, form.fields) for form in forms(page.text)]
+    assert found == [
+        ("post", button.action, {"params": button.params})
+        for button in buttons(OBJECTS[number], OBJECTS, SERVER)
+    ]
+    assert not {"<script", "style=", "target=", "<button name"} & set(page.text.split(" "))
+    assert "form-action" not in page.headers["Content-Security-Policy"]
 
-    return unquote_to_bytes(body.removeprefix("params=").replace("+", " "))
 
-
-def test_a_page_has_one_form_with_one_field_per_template() -> None:
+def test_the_portal_has_its_objects_and_says_how_it_is_set_up() -> None:
     client = TestClient(portal(SERVER))
-    for one in OBJECTS.values():
-        page = client.get(f"/objects/{one.object_id}")
-        assert page.status_code == 200
-        wanted = buttons(one, OBJECTS, SERVER)
-        assert wanted
-        for form, button in zip(forms(page.text), wanted, strict=True):
-            assert form.method == "post"
-            assert form.action == button.action
-            assert form.fields == {"params": button.params}
-        assert "form-action" not in page.headers["Content-Security-Policy"]
-        assert "<script" not in page.text
-        assert "style=" not in page.text
-    index_page = client.get("/")
-    assert all(f'href="/objects/{number}"' in index_page.text for number in OBJECTS)
-    assert f"SAMPLEDB_JUPYTERHUB_TEMPLATES_URL=&#34;{SERVER}&#34;" in index_page.text.replace(
-        '="', "=&#34;"
-    ).replace('"\n', "&#34;\n").replace('"<', "&#34;<")
-    assert client.get("/objects/77").status_code == client.get("/nothing").status_code == 404
+    page = client.get("/").text
+    assert all(f'href="/objects/{number}"' in page for number in OBJECTS)
+    assert f'SAMPLEDB_JUPYTERHUB_TEMPLATES_URL="{SERVER}"' in page
+    assert client.get("/static/portal.css").status_code == 200
+    for nowhere in ("/objects/77", "/objects/x", "/nothing"):
+        assert client.get(nowhere).status_code == 404

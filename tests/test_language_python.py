@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 from jupyter_client.manager import start_new_kernel
 
 from nbstamp.core.errors import UnacceptableParameter
-from nbstamp.core.languages.python import WIDTH, Python
+from nbstamp.core.languages.layout import WIDTH
+from nbstamp.core.languages.python import Python
 from nbstamp.core.parameters import Json
 from nbstamp.testing import LanguageContract, same
 

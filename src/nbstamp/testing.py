@@ -461,18 +461,18 @@ class LanguageContract:
         return the variables ``names`` with the JSON type that each has there."""
         raise NotImplementedError
 
-    def becomes(self, value: Json) -> Json:
-        """What ``value`` is in this language, where it has fewer types than JSON."""
-        return value
-
     def refuses(self, value: Json) -> bool:
         """True for a value that the language cannot hold."""
         return False
 
+    def arrived(self, found: Json, sent: Json) -> bool:
+        """True when ``found`` is what was sent, as far as the language can tell."""
+        return same(self.language.equivalent(found), self.language.equivalent(sent))
+
     def test_every_value_arrives_with_its_type(self, tmp_path: Path) -> None:
         values = {f"v{n}": value for n, value in enumerate(VALUES) if not self.refuses(value)}
         found = self.run(self.language.cell(values), list(values), tmp_path)
-        wrong = [name for name in values if not same(found[name], self.becomes(values[name]))]
+        wrong = [name for name in values if not self.arrived(found[name], values[name])]
         assert not wrong, [(values[name], found[name]) for name in wrong[:5]]
 
     def test_what_the_language_cannot_hold_is_refused_by_name(self) -> None:
@@ -486,7 +486,7 @@ class LanguageContract:
         values: dict[str, Json] = {"a": 1, "b": "text", "c": [1, 2], "d": {"k": 1}, "e": None}
         values = {name: value for name, value in values.items() if not self.refuses(value)}
         found = self.run(self.language.cell(values), list(values), tmp_path, times=2)
-        assert all(same(found[name], self.becomes(values[name])) for name in values)
+        assert all(self.arrived(found[name], values[name]) for name in values)
 
     def test_no_text_is_ever_run(self, tmp_path: Path) -> None:
         texts = [text for text in attacks("marker") if not self.refuses(text)]
@@ -499,7 +499,7 @@ class LanguageContract:
         values = {name: value for name, value in candidates.items() if not self.refuses(value)}
         found = self.run(self.language.cell(values), list(values), tmp_path)
         assert not list(tmp_path.rglob("marker"))
-        assert all(same(found[name], self.becomes(values[name])) for name in values)
+        assert all(self.arrived(found[name], values[name]) for name in values)
 
     def test_no_name_is_ever_code(self) -> None:
         for name in [

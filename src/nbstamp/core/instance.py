@@ -108,7 +108,12 @@ def _provenance(
 
 
 def _member(key: str, value: Mapping[str, Json]) -> bytes:
-    return f"{json.dumps(key)}: {json.dumps(value, ensure_ascii=False)}".encode()
+    return _utf8(f"{json.dumps(key)}: {json.dumps(value, ensure_ascii=False)}")
+
+
+def _utf8(text: str) -> bytes:
+    # half a surrogate pair (a template's file name may hold one) becomes its JSON escape
+    return text.encode("utf-8", "backslashreplace")
 
 
 def _cell(template: Template, source: str, creation_id: str) -> bytes:

@@ -19,6 +19,8 @@ from nbstamp.core.parameters import Json, json_type, language_text, printable
 SUFFIX = ".ipynb"
 LONGEST = 240
 """Bytes of one path component: ``-999`` and a sync tool's marks still fit into 255."""
+DEEPEST = 20
+"""Levels of a typed folder: each one may have to be made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,7 @@ class Target:
     def in_series(self, name: str) -> bool:
         """True for ``name.ipynb`` and ``name-1.ipynb``, ``name-2.ipynb``, … of this target."""
         stem = re.escape(self.name.removesuffix(SUFFIX))
-        return re.fullmatch(rf"{stem}(?:-[1-9]\d{{0,3}})?{re.escape(SUFFIX)}", name) is not None
+        return re.fullmatch(rf"{stem}(?:-[1-9][0-9]{{0,3}})?{re.escape(SUFFIX)}", name) is not None
 
 
 def numbered(name: str, number: int) -> str:
@@ -135,7 +137,7 @@ def _piece(key: str, parameters: Mapping[str, Json], languages: tuple[str, ...])
 _SEPARATING = re.compile(r"[\s\u0085\u2028\u2029]+")
 _FORBIDDEN = str.maketrans(dict.fromkeys('/\\:*?"<>|', "_"))
 _DROPPED = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
-_DEVICES = re.compile(r"(?:CON|PRN|AUX|NUL|COM[0-9¹²³]|LPT[0-9¹²³])(?:$|\.)", re.IGNORECASE)
+_DEVICES = re.compile(r"(?:CON|PRN|AUX|NUL|COM[0-9¹²³]|LPT[0-9¹²³]) *(?:$|\.)", re.IGNORECASE)
 
 
 def safe_text(text: str) -> str:
@@ -201,21 +203,33 @@ def typed_folder(text: str) -> tuple[str, ...]:
             f"“{printable(text, 120)}” cannot be used as a folder."
             + (f" “{printable(would, 120)}” would do." if would else "")
         )
-    return tuple(parts) if parts == safe else tuple(safe)
+    if len(safe) > DEEPEST:
+        raise UnacceptableFileName(
+            f"The folder is {len(safe)} levels deep; at most {DEEPEST} are accepted."
+        )
+    return tuple(safe)
+
+
+_SETTING = re.compile(r"\{(folder|username|date)\}")
 
 
 def target_folder(setting: str, *, folder: str, username: str, date: str) -> tuple[str, ...]:
     """The folder for new notebooks: the site's ``setting`` (``notebooks/{folder}``) with the
     template's own folder, the user's name and the date put in, each part made safe.
+
+    Raises :class:`UnacceptableFileName` when the setting has ``{username}`` and the name is not a
+    safe path component as it is: made safe, it could be another user's folder, or none.
     """
+    if "{username}" in setting and not (username and safe_component(username) == username):
+        raise UnacceptableFileName(
+            f"The account name “{printable(username)}” cannot be the name of a folder. Please ask "
+            "the administrator of this server."
+        )
+    given = {"folder": folder.replace("/", "_"), "username": username, "date": date}
     parts: list[str] = []
     for part in setting.split("/"):
         if part == "{folder}":
             parts += folder.split("/")
         else:
-            parts.append(
-                part.replace("{folder}", folder.replace("/", "_"))
-                .replace("{username}", username)
-                .replace("{date}", date)
-            )
+            parts.append(_SETTING.sub(lambda match: given[match[1]], part))
     return tuple(safe for part in parts if (safe := safe_component(part)))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -139,11 +140,13 @@ def read_json(text: str | bytes, *, limits: Limits, envelope: int = 0) -> Json:
             f"at most {limits.depth} are accepted."
         )
 
+    longest = min(limits.digits, sys.int_info.default_max_str_digits)
+
     def integer(digits: str) -> int:
-        if len(digits.lstrip("-")) > limits.digits:
+        if (length := len(digits.lstrip("-"))) > longest:
             raise MalformedRequest(
-                f"The JSON text holds an integer of {len(digits.lstrip('-'))} digits; "
-                f"at most {limits.digits} are accepted."
+                f"The JSON text holds an integer of {length} digits; at most {longest} are "
+                "accepted."
             )
         return int(digits)
 
@@ -161,22 +164,22 @@ def read_json(text: str | bytes, *, limits: Limits, envelope: int = 0) -> Json:
         ) from None
     except RecursionError:
         raise MalformedRequest("The JSON text is nested too deeply.") from None
-    if _SURROGATE_ESCAPE.search(text):
+    if _MAYBE_SURROGATE.search(text):
         _refuse_surrogates(value)
     return value
 
 
 _STRINGS = re.compile(r'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
-_BRACKETS = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
+_BRACKETS = {"[": 1, "{": 1, "]": -1, "}": -1}
 _NO_BRACKET = re.compile(r"[^\[\]{}]++")
-_SURROGATE_ESCAPE = re.compile(r"\\u[dD][89abcdefABCDEF]")
+_MAYBE_SURROGATE = re.compile("\\\\u[dD][89abcdefABCDEF]|[\ud800-\udfff]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def _depth(text: str) -> int:
     """The nesting of a JSON text, without recursion and before any value is built."""
     brackets = _NO_BRACKET.sub("", _STRINGS.sub("", text))
-    return max(accumulate(_BRACKETS[ord(bracket)] for bracket in brackets), default=0)
+    return max(accumulate(map(_BRACKETS.__getitem__, brackets)), default=0)
 
 
 def _unique(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
@@ -264,7 +267,7 @@ def _by_name(item: tuple[str, Json]) -> tuple[str, str]:
 
 
 def json_size(value: Json) -> int:
-    """Bytes of ``value`` as compact JSON in UTF-8."""
+    """Bytes of ``value`` as compact JSON in UTF-8; a text counts without its escapes."""
     if isinstance(value, str):
         return (len(value) if value.isascii() else len(value.encode("utf-8", "surrogatepass"))) + 2
     if isinstance(value, dict | list) and value:

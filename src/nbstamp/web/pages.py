@@ -16,7 +16,7 @@ from nbstamp.core.parameters import Parameters, language_text
 from nbstamp.core.template import Template
 from nbstamp.core.user import User
 from nbstamp.portals.base import Portal
-from nbstamp.service import Entry, Listing, Preview, Saved, template_placeholders
+from nbstamp.service import Entry, Listing, Preview, Saved, Wish, template_placeholders
 from nbstamp.web.shown import human_size, shown_parameters, visible
 from nbstamp.web.urls import Urls
 
@@ -123,7 +123,7 @@ class Pages:
             token=token,
             portal=portal,
             back=portal.link(preview.object_id),
-            object_name=_object_name(preview.wish.parameters),
+            object_name=_object_name(preview.wish),
             user=user,
             name=typed.get("name", preview.target.name),
             folder=typed.get("folder", "/".join(preview.target.folder)),
@@ -152,7 +152,11 @@ def when(timestamp: float) -> str:
     return f"{moment.day} {moment:%B %Y, %H:%M}"
 
 
-def _object_name(parameters: Parameters) -> str:
-    name = parameters.get("name")
-    text = language_text(name) if isinstance(name, dict) else name
-    return text if isinstance(text, str) else ""
+def _object_name(wish: Wish) -> str:
+    """What people call the object: its ``name``, else what the file name is made of."""
+    for key in ("name", *template_placeholders(wish.template)):
+        value = wish.parameters.get(key)
+        text = language_text(value) if isinstance(value, dict) else value
+        if isinstance(text, str) and text:
+            return text
+    return ""

@@ -9,14 +9,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
-from starlette.routing import Route
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
 from nbstamp.cli.demo.objects import Object, example_objects
@@ -72,8 +72,7 @@ def portal(templates_url: str) -> ASGIApp:
         routes=[
             Route("/", index),
             Route("/objects/{object_id:int}", one),
-            Route("/portal.css", _static("portal.css", "text/css")),
-            Route("/portal.svg", _static("portal.svg", "image/svg+xml")),
+            Mount("/static", StaticFiles(packages=[("nbstamp.cli.demo", "static")])),
         ],
         exception_handlers={404: missing},
     )
@@ -86,14 +85,6 @@ HEADERS = {
 }
 """Like SampleDB's, these have no ``form-action``, which would stop the button's form, and no
 Referrer-Policy."""
-
-
-def _static(name: str, media_type: str) -> Any:
-    async def static(request: Request) -> Response:
-        content = files("nbstamp.cli.demo").joinpath("pages", name).read_bytes()
-        return Response(content, media_type=media_type)
-
-    return static
 
 
 # --- What SampleDB does for its button ------------------------------------------------------------

@@ -19,6 +19,22 @@ class NameProblem:
     suggestion: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """What each type of JSON value becomes in a language, and what the language cannot tell apart
+    or refuses: one sentence each. The documentation shows it, and the tests hold the language to
+    :meth:`Language.equivalent`, which says the same in code.
+    """
+
+    null: str
+    boolean: str
+    integer: str
+    number: str
+    text: str
+    list: str
+    object: str
+
+
 class Language(ABC):
     """A kernel language. A third party subclasses it and names it in the entry point group
     ``nbstamp.languages``; instances hold no state.
@@ -32,6 +48,11 @@ class Language(ABC):
     """Other lower-case values of ``kernelspec.language`` and ``language_info.name``."""
     kernels: ClassVar[tuple[str, ...]] = ()
     """Kernel names (``fnmatch`` patterns) that speak it when the notebook says nothing else."""
+    meaning: ClassVar[Meaning]
+    """For people; see :class:`Meaning`."""
+    checked: ClassVar[str] = "run"
+    """How its cells are tested: ``run`` in a real interpreter, or ``rule`` by a strict reader of the
+    language's lexical rules where no interpreter can be had."""
     comment: ClassVar[str] = "#"
     """What starts a comment line. A parameter cell always starts with a comment, so that no
     parameter can be the first thing a kernel reads (magics, shebangs)."""
@@ -43,6 +64,15 @@ class Language(ABC):
         ``name`` has passed :meth:`name_problem`. Raises :class:`UnacceptableParameter` when the
         language cannot hold the value.
         """
+
+    def equivalent(self, value: Json) -> Json:
+        """``value`` as far as this language can tell values apart.
+
+        Two values with the same result are the same to the language: where a list of one number is
+        that number, ``[1]`` gives 1. The variable that :meth:`assignment` makes, written back as
+        JSON, is equivalent to what was sent.
+        """
+        return value
 
     def name_problem(self, name: str) -> NameProblem | None:
         """Say why ``name`` cannot be used as a variable, or None when it can."""

@@ -1,8 +1,6 @@
 """Python literals, laid out for people.
 
-Every value becomes a literal of the language, so that nothing in it is ever evaluated. Short values
-stay on one line; longer ones are broken like a careful author would: one entry a line, rows of
-tables one row a line, long lists of numbers filled up to the margin, texts at their line breaks.
+Every value becomes a literal of the language, so that nothing in it is ever evaluated.
 """
 
 from __future__ import annotations
@@ -12,12 +10,9 @@ import keyword
 import re
 import unicodedata
 
-from nbstamp.core.languages.base import Language, NameProblem
+from nbstamp.core.languages.base import Language, Meaning, NameProblem
+from nbstamp.core.languages.layout import WIDTH, Group, Node, lay_out
 from nbstamp.core.parameters import Json
-
-WIDTH = 88
-"""Columns that a line should keep to."""
-_STEP = "    "
 
 
 class Python(Language):
@@ -36,10 +31,18 @@ class Python(Language):
         "xpython",
     )
 
+    meaning = Meaning(
+        null="`None`",
+        boolean="`True` or `False`",
+        integer="`int`, of any size",
+        number="`float`, to the last digit",
+        text="`str`",
+        list="`list`",
+        object="`dict`, in the order that was sent",
+    )
+
     def assignment(self, name: str, value: Json) -> str:
-        lines: list[str] = []
-        _put(value, lines, f"{name} = ", "", "")
-        return "\n".join(lines)
+        return "\n".join(lay_out(f"{name} = ", _node(value)))
 
     def name_problem(self, name: str) -> NameProblem | None:
         if not name:
@@ -141,82 +144,16 @@ def _escape(character: str) -> str:
     return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
-def _one_line(value: Json, room: int) -> str | None:
-    """``value`` on one line of at most ``room`` columns, or None.
-
-    Gives up as soon as it is too long, so that the work does not grow with what does not fit.
-    """
-    if isinstance(value, list):
-        pieces: list[str] = []
-        left = room
-        for item in value:
-            left -= 2  # the brackets, then one ", " for each further item
-            if (piece := _one_line(item, left)) is None:
-                return None
-            left -= len(piece)
-            pieces.append(piece)
-        return f"[{', '.join(pieces)}]" if room >= 2 else None
-    if isinstance(value, dict):
-        pieces = []
-        left = room
-        for key, item in value.items():
-            left -= 2
-            if len(key) > left:
-                return None
-            name = f"{_text(key)}: "
-            if (piece := _one_line(item, left - len(name))) is None:
-                return None
-            left -= len(name) + len(piece)
-            pieces.append(name + piece)
-        return f"{{{', '.join(pieces)}}}" if room >= 2 else None
-    if isinstance(value, str) and len(value) + 2 > room:
-        return None
-    literal = _scalar(value)
-    return literal if len(literal) <= room else None
-
-
 _LINES = re.compile(r"[^\n]*\n|[^\n]+")
-_SHORT = 24
-"""Columns up to which the items of a list share lines."""
 
 
-def _put(value: Json, out: list[str], prefix: str, indent: str, suffix: str) -> None:
-    """Append ``prefix value suffix`` to the lines ``out``, broken where it does not fit."""
-    room = WIDTH - len(indent) - len(prefix) - len(suffix)
-    start = indent + prefix
-    if (literal := _one_line(value, room)) is not None:
-        out.append(start + literal + suffix)
-    elif isinstance(value, dict):
-        out.append(f"{start}{{")
-        for key, item in value.items():
-            _put(item, out, f"{_text(key)}: ", indent + _STEP, ",")
-        out.append(f"{indent}}}{suffix}")
-    elif isinstance(value, list):
-        out.append(f"{start}[")
-        if not _fill(value, out, indent + _STEP):
-            for item in value:
-                _put(item, out, "", indent + _STEP, ",")
-        out.append(f"{indent}]{suffix}")
-    elif isinstance(value, str) and "\n" in value[:-1]:
-        out.append(f"{start}(")
-        out += [f"{indent}{_STEP}{_text(line)}" for line in _LINES.findall(value)]
-        out.append(f"{indent}){suffix}")
-    else:
-        out.append(start + _scalar(value) + suffix)
-
-
-def _fill(items: list[Json], out: list[str], indent: str) -> bool:
-    """Put short scalars side by side up to the margin; False when ``items`` are something else."""
-    literals = []
-    for item in items:
-        if isinstance(item, list | dict) or (isinstance(item, str) and len(item) > _SHORT):
-            return False
-        literals.append(_scalar(item))
-    line = indent
-    for literal in literals:
-        if len(line) + len(literal) + 1 > WIDTH and line != indent:
-            out.append(line.rstrip())
-            line = indent
-        line += f"{literal}, "
-    out.append(line.rstrip())
-    return True
+def _node(value: Json) -> Node:
+    if isinstance(value, list):
+        return Group("[", [("", _node(item)) for item in value], "]")
+    if isinstance(value, dict):
+        return Group("{", [(f"{_text(key)}: ", _node(item)) for key, item in value.items()], "}")
+    if isinstance(value, str) and len(value) > WIDTH // 2 and "\n" in value[:-1]:
+        # neighbouring texts in parentheses are one text
+        pieces = [("", _text(line)) for line in _LINES.findall(value)]
+        return Group("(", pieces, ")", separator="", breaks=True)
+    return _scalar(value)

@@ -1,0 +1,103 @@
+"""Source code laid out for people: on one line where it fits, else broken like a careful author
+would break it.
+
+Knows brackets and a margin, and no language: a language turns a value into a tree of groups and
+finished literals, and this module decides where the lines end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+WIDTH = 88
+"""Columns that a line should keep to."""
+SHORT = 24
+"""Columns up to which items share lines in a group that is filled."""
+STEP = "    "
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Something in brackets."""
+
+    opening: str
+    items: Sequence[tuple[str, Node]]
+    """What stands in front of an item (a key), and the item."""
+    closing: str
+    separator: str = ","
+    """After every item but the last."""
+    trailing: bool = True
+    """The language allows a separator after the last item, too, when the group is broken."""
+    breaks: bool = False
+    """Never on one line, although it would fit."""
+    continued: str = ""
+    """What the language wants at the end of a line inside a statement, such as `` ...``."""
+
+
+Node = str | Group
+
+
+def lay_out(prefix: str, node: Node, suffix: str = "") -> list[str]:
+    """The lines of ``prefix node suffix``; the work grows with the source, not with its depth."""
+    lines: list[str] = []
+    _put(node, lines, prefix, "", suffix, "")
+    return lines
+
+
+def _one_line(node: Node, room: int) -> str | None:
+    """``node`` on one line of at most ``room`` columns, or None; gives up as soon as it is too
+    long."""
+    if isinstance(node, str):
+        return node if len(node) <= room else None
+    if node.breaks:
+        return None
+    separator = f"{node.separator} "
+    left = room - len(node.opening) - len(node.closing)
+    pieces: list[str] = []
+    for key, item in node.items:
+        left -= len(key) + (len(separator) if pieces else 0)
+        if left < 0 or (piece := _one_line(item, left)) is None:
+            return None
+        left -= len(piece)
+        pieces.append(key + piece)
+    return node.opening + separator.join(pieces) + node.closing if left >= 0 else None
+
+
+def _put(
+    node: Node, lines: list[str], prefix: str, indent: str, suffix: str, continued: str
+) -> None:
+    room = WIDTH - len(indent) - len(prefix) - len(suffix) - len(continued)
+    if (line := _one_line(node, room)) is not None or isinstance(node, str):
+        lines.append(f"{indent}{prefix}{node if line is None else line}{suffix}{continued}")
+        return
+    inside = indent + STEP
+    lines.append(f"{indent}{prefix}{node.opening}{node.continued}")
+    if not _fill(node, lines, inside):
+        last = len(node.items) - 1
+        for number, (key, item) in enumerate(node.items):
+            end = node.separator if number < last or node.trailing else ""
+            _put(item, lines, key, inside, end, node.continued)
+    lines.append(f"{indent}{node.closing}{suffix}{continued}")
+
+
+def _fill(group: Group, lines: list[str], indent: str) -> bool:
+    """Put short literals side by side up to the margin; False when the items are something else."""
+    if not group.separator or group.breaks:
+        return False
+    literals: list[str] = []
+    for key, item in group.items:
+        if key or not isinstance(item, str) or len(item) > SHORT:
+            return False
+        literals.append(item)
+    room = WIDTH - len(group.continued)
+    line = indent
+    last = len(literals) - 1
+    for number, item in enumerate(literals):
+        end = group.separator if number < last or group.trailing else ""
+        if len(line) + len(item) + len(end) > room and line != indent:
+            lines.append(line.rstrip() + group.continued)
+            line = indent
+        line += f"{item}{end} "
+    lines.append(line.rstrip() + group.continued)
+    return True
