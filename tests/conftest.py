@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,20 +9,14 @@ from typing import Any
 
 import pytest
 
-from support import Launch, Site, notebook, start
+from support import Launch, Site, missing_tool, notebook, start
+
+pytest.register_assert_rewrite("nbstamp.testing")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What looks at the logs of the whole run comes last."""
     items.sort(key=lambda item: item.path.name == "test_logs.py")
-
-
-def missing(tool: str) -> None:
-    """Skip the test for want of ``tool``; with ``CI=true`` that is a failure."""
-    reason = f"{tool} is not installed"
-    if os.environ.get("CI") == "true":
-        pytest.fail(reason)
-    pytest.skip(reason)
 
 
 @pytest.fixture(scope="session")
@@ -97,6 +90,4 @@ def saves(logs: Path, templates: Path, tmp_path_factory: pytest.TempPathFactory)
 def chromium() -> str:
     """The path of Debian's Chromium."""
     found = shutil.which("chromium") or shutil.which("chromium-browser")
-    if not found:
-        missing("chromium")
-    return found or ""
+    return found or missing_tool("chromium")

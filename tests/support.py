@@ -12,11 +12,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 from urllib.parse import quote, urljoin, urlsplit
 
 import httpx2
 import nbformat
+import pytest
 
 PORTAL = "https://sampledb.example"
 SENT: set[str] = set()
@@ -155,6 +156,14 @@ class Site:
         if self.process.poll() is None:
             self.process.terminate()
             self.process.wait(20)
+
+
+def missing_tool(tool: str) -> NoReturn:
+    """Skip the test for want of ``tool``; with ``CI=true`` that is a failure."""
+    reason = f"{tool} is not installed"
+    if os.environ.get("CI") == "true":
+        pytest.fail(reason)
+    pytest.skip(reason)
 
 
 Launch = Callable[..., Site]

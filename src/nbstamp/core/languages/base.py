@@ -51,8 +51,8 @@ class Language(ABC):
     meaning: ClassVar[Meaning]
     """For people; see :class:`Meaning`."""
     checked: ClassVar[str] = "run"
-    """How its cells are tested: ``run`` in a real interpreter, or ``rule`` by a strict reader of the
-    language's lexical rules where no interpreter can be had."""
+    """How its cells are tested: ``run`` in a real interpreter, or ``rule`` by a strict reader of
+    the language's lexical rules where no interpreter can be had."""
     comment: ClassVar[str] = "#"
     """What starts a comment line. A parameter cell always starts with a comment, so that no
     parameter can be the first thing a kernel reads (magics, shebangs)."""
