@@ -64,7 +64,7 @@ def run() -> Iterator[Run]:
 def stamped(path: str, parameters: Parameters) -> nbformat.NotebookNode:
     template = index((ROOT / path).read_bytes())
     instance = stamp(template, parameters, Origin(path, "one", "2026-11-24T12:00:00Z"), Python())
-    found = nbformat.reads(bytes(instance).decode(), as_version=4)
+    found: nbformat.NotebookNode = nbformat.reads(bytes(instance).decode(), as_version=4)
     nbformat.validate(found)
     return found
 

@@ -25,7 +25,6 @@ from typing import Any
 import pytest
 
 import creating
-from conftest import missing
 from creating import instance
 from nbstamp.core.errors import NoFreeName, StorageUnavailable, UnacceptableFileName
 from nbstamp.core.instance import Instance
@@ -35,6 +34,7 @@ from nbstamp.storage import files
 from nbstamp.storage.base import Description, Saved
 from nbstamp.storage.folder import FolderStorage
 from nbstamp.testing import StorageContract
+from support import missing_tool
 
 TARGET = Target(("notebooks", "sem"), "Analysis.ipynb")
 
@@ -645,7 +645,7 @@ def test_on_a_full_disk_what_was_answered_exists_and_nothing_else(
 
 def strace(*options: str) -> tuple[str, ...]:
     if not shutil.which("strace"):
-        missing("strace")
+        missing_tool("strace")
     return ("strace", "-f", *options)
 
 
