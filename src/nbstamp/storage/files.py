@@ -257,9 +257,9 @@ def _save(
     names: set[str] = set()
     files: list[_File] = []
     with _in_words("looking into the folder"):
-        # a series begins with its first name: without that the folder, which may hold thousands
-        # of notebooks, need not be listed
-        if _exists(folder, target.name):
+        # without one of its first names there is no series: a folder that may hold thousands of
+        # notebooks is not listed for every new one
+        if any(_exists(folder, target.numbered(number).name) for number in range(3)):
             names, files = _series(folder, target)
         for seen in _notebooks(folder, target, files, holding=creation_id, room=8 * LARGEST):
             if seen.provenance.get("creation_id") == creation_id:
