@@ -12,11 +12,11 @@ import hashlib
 import json
 import re
 from codecs import getincrementaldecoder
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from nbstamp.core.parameters import Json
+from nbstamp.core.parameters import Json, printable
 
 INJECTED = "injected-parameters"
 """Tag of the cell we write; papermill's word, so that each can replace the other's cell."""
@@ -26,8 +26,10 @@ PROVENANCE = "nbstamp"
 """Key of our provenance in the notebook's metadata."""
 
 _CLEARED_NOTEBOOK_METADATA = {"widgets", "papermill", PROVENANCE}
-_CLEARED_CELL_METADATA = {"execution", "papermill", "ExecuteTime"}
+_CLEARED_CELL_METADATA = {"execution", "executionInfo", "ExecuteTime", "papermill"}
 _DEEPEST = 200
+_WIDEST_MARGIN = 32
+_LONGEST_TITLE = 200
 
 
 class NotANotebook(ValueError):
@@ -119,23 +121,43 @@ def read_provenance(data: bytes) -> dict[str, Json] | None:
 
 
 # --- JSON by offsets ----------------------------------------------------------------------------
-# RFC 8259, plus NaN and Infinity as Python's json module writes them into outputs. Possessive
-# quantifiers keep every pattern linear. One match takes a scalar or a flat list of scalars, which
-# is what sources and text outputs are.
+# RFC 8259, plus NaN and Infinity as Python's json module writes them into outputs. One match takes
+# a scalar, or a list or object of scalars, or a run of those: that is what sources, text outputs
+# and tables are. Every pattern is linear. A possessive group is used only where it fails at its
+# first character or within literal characters, and runs are bounded instead: Python 3.11.2 (Debian
+# 12) keeps what the last, failing round of a possessive group has consumed
+# (https://github.com/python/cpython/issues/106052), and would take “[1,]”.
 
 _WS = rb"[ \t\n\r]*+"
-_STRING = rb'"[^"\\\x00-\x1f]*+(?:\\(?:["\\/bfnrt]|u[0-9A-Fa-f]{4})[^"\\\x00-\x1f]*+)*+"'
+_STRING = rb'"(?:[^"\\\x00-\x1f]++|\\["\\/bfnrt]|\\u' + rb"[0-9A-Fa-f]" * 4 + rb')*+"'
 _SCALAR = (
     rb"(?:" + _STRING + rb"|-?(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?(?:[eE][+-]?[0-9]++)?"
     rb"|true|false|null|NaN|-?Infinity)"
 )
-_FLAT = rb"\[" + _WS + rb"(?:" + _SCALAR + _WS + rb"(?:," + _WS + _SCALAR + _WS + rb")*+)?+\]"
-_SIMPLE_VALUE = rb"(?:" + _SCALAR + rb"|" + _FLAT + rb"|\{" + _WS + rb"\})"
+_KEY = _STRING + _WS + rb":" + _WS
 
-_simple = re.compile(_SIMPLE_VALUE).match
-_blank = re.compile(rb"[ \t\n\r]++").match
+
+def _flat(opening: bytes, item: bytes, closing: bytes) -> bytes:
+    more = rb"(?:," + _WS + item + _WS + rb"){0,999}"
+    return opening + _WS + rb"(?:" + item + _WS + more + rb")?" + closing
+
+
+_SIMPLE = (
+    rb"(?:"
+    + _SCALAR
+    + rb"|"
+    + _flat(rb"\[", _SCALAR, rb"\]")
+    + rb"|"
+    + _flat(rb"\{", _KEY + _SCALAR, rb"\}")
+    + rb")"
+)
+_simple = re.compile(_SIMPLE).match
+_items = re.compile(rb"(?:" + _SIMPLE + _WS + rb"," + _WS + rb"){0,999}").match
+_members = re.compile(rb"(?:" + _KEY + _SIMPLE + _WS + rb"," + _WS + rb"){0,999}").match
 _key = re.compile(rb"(" + _STRING + rb")" + _WS + rb":" + _WS).match
 _next = re.compile(_WS + rb"([,}\]])" + _WS).match
+_blank = re.compile(_WS).match
+_empty_list = re.compile(rb"\[" + _WS + rb"\]").fullmatch
 
 
 class Member(NamedTuple):
@@ -153,19 +175,18 @@ class _Object(NamedTuple):
     end: int
 
 
-class _Item(NamedTuple):
-    start: int
-    end: int
-
-
 def _skip_blank(data: bytes, at: int) -> int:
     blank = _blank(data, at)
     return blank.end() if blank else at
 
 
 def _unreadable(data: bytes, at: int, wanted: str) -> NotANotebook:
-    if at >= len(data) or not data.rstrip().endswith(b"}"):
+    if at >= len(data) or not data.rstrip(b" \t\n\r").endswith(b"}"):
         return NotANotebook("it ends in the middle: the file is incomplete, or still being saved")
+    return _invalid(data, at, wanted)
+
+
+def _invalid(data: bytes, at: int, wanted: str) -> NotANotebook:
     line = data.count(b"\n", 0, at) + 1
     column = at - data.rfind(b"\n", 0, at)
     return NotANotebook(f"it is not valid JSON: {wanted} expected at line {line}, column {column}")
@@ -177,76 +198,65 @@ def _expect(data: bytes, at: int, opening: bytes, otherwise: str) -> None:
 
 
 def _object(
-    data: bytes, at: int, *, depth: int, readers: Mapping[str, Callable[[int], int]] | None = None
+    data: bytes, at: int, *, depth: int, readers: Mapping[str, Callable[[int], int]]
 ) -> _Object:
     """Walk the object at ``at``. A reader takes the offset of its key's value and returns where
     the value ends. A key that stands twice is refused: which one counts would be a guess.
     """
-    members: list[Member] = []
+    members: dict[str, Member] = {}
     start = at
     at = _skip_blank(data, at + 1)
     if data[at : at + 1] == b"}":
-        return _Object(start, members, at + 1)
+        return _Object(start, [], at + 1)
     while True:
         if not (match := _key(data, at)):
             raise _unreadable(data, at, "a key in double quotes and a colon")
         key = json.loads(match[1]) if b"\\" in match[1] else match[1][1:-1].decode()
+        if key in members:
+            raise NotANotebook(f"the key “{printable(key)}” stands twice in one object")
         value = match.end()
-        reader = readers.get(key) if readers else None
-        if reader:
-            end = reader(value)
-        elif simple := _simple(data, value):
-            end = simple.end()
-        else:
-            end = _value(data, value, depth=depth + 1)
-        members.append(Member(key, at, value, end))
-        if not (follows := _next(data, end)) or follows[1] == b"]":
-            raise _unreadable(data, end, "“,” or “}”")
-        if follows[1] == b"}":
-            break
-        at = follows.end()
-    if readers is not None and len({member.key for member in members}) < len(members):
-        keys = [member.key for member in members]
-        twice = next(key for key in keys if keys.count(key) > 1)
-        raise NotANotebook(f"the key “{twice[:80]}” stands twice in one object")
-    return _Object(start, members, follows.end(1))
-
-
-def _array(data: bytes, at: int, *, depth: int, read: Callable[[int], int] | None) -> list[_Item]:
-    """Walk the array at ``at``; the last item is an empty one where its ``]`` stands."""
-    items: list[_Item] = []
-    at = _skip_blank(data, at + 1)
-    if data[at : at + 1] == b"]":
-        return [_Item(at, at)]
-    while True:
-        end = read(at) if read else _value(data, at, depth=depth + 1)
-        items.append(_Item(at, end))
-        if not (follows := _next(data, end)) or follows[1] == b"}":
-            raise _unreadable(data, end, "“,” or “]”")
-        if follows[1] == b"]":
-            return [*items, _Item(follows.start(1), follows.start(1))]
-        at = follows.end()
+        end = readers[key](value) if key in readers else _value(data, value, depth=depth + 1)
+        members[key] = Member(key, at, value, end)
+        at, last = _after(data, end, b"}")
+        if last:
+            return _Object(start, list(members.values()), at)
 
 
 def _value(data: bytes, at: int, *, depth: int) -> int:
     """Return the end of the JSON value at ``at``."""
     if simple := _simple(data, at):
         return simple.end()
+    opening = data[at : at + 1]
+    if opening not in (b"{", b"["):
+        raise _unreadable(data, at, "a value")
     if depth > _DEEPEST:
         raise NotANotebook(f"it is nested more than {_DEEPEST} levels deep")
-    opening = data[at : at + 1]
-    if opening == b"{":
-        return _object(data, at, depth=depth).end
-    if opening == b"[":
-        return _array(data, at, depth=depth, read=None)[-1].start + 1
-    raise _unreadable(data, at, "a value")
+    in_object = opening == b"{"
+    at, last = _skip_blank(data, at + 1), False
+    while not last:
+        if run := (_members if in_object else _items)(data, at):
+            at = run.end()
+        if in_object:
+            if not (match := _key(data, at)):
+                raise _unreadable(data, at, "a key in double quotes and a colon")
+            at = match.end()
+        at, last = _after(data, _value(data, at, depth=depth + 1), b"}" if in_object else b"]")
+    return at
+
+
+def _after(data: bytes, end: int, closing: bytes) -> tuple[int, bool]:
+    """What follows a member or an item that ends at ``end``: where the next one begins and False,
+    or, when it was the last one, where the whole ends and True."""
+    if not (follows := _next(data, end)) or follows[1] not in (b",", closing):
+        raise _unreadable(data, end, f"“,” or “{closing.decode()}”")
+    return (follows.end(), False) if follows[1] == b"," else (follows.end(1), True)
 
 
 def _load(data: bytes, member: Member) -> Any:
     try:
         return json.loads(data[member.value : member.end])
-    except ValueError as err:  # an integer of thousands of digits
-        raise NotANotebook(f"its “{member.key[:80]}” cannot be read: {err}") from None
+    except ValueError:  # more digits than Python turns into an integer
+        raise NotANotebook(f"the value of “{printable(member.key)}” cannot be read") from None
 
 
 def _check_utf8(data: bytes) -> None:
@@ -263,13 +273,20 @@ def _check_utf8(data: bytes) -> None:
 # --- The notebook -------------------------------------------------------------------------------
 
 
+class _Cut(NamedTuple):
+    start: int
+    end: int
+    new: bytes
+    """What stands there instead."""
+
+
 class _Cell(NamedTuple):
     start: int
     end: int
     kind: str
     tags: Sequence[str]
     id: str
-    cuts: list[tuple[int, int, bytes]]
+    cuts: list[_Cut]
     source: Member | None
 
 
@@ -280,16 +297,18 @@ class _Notebook:
         self.data = data
         self.cells: list[_Cell] | None = None
         self.metadata: _Object | None = None
-        self.cells_end = 0
-        self._cell_metadata: _Object | None = None
+        self.cells_start = self.cells_end = 0
         at = _skip_blank(data, 3 if data.startswith(b"\xef\xbb\xbf") else 0)
+        if at == len(data):
+            raise NotANotebook("the file is empty")
         if data[at : at + 1] != b"{":
-            raise _unreadable(data, at, "“{”") if data[at:] else NotANotebook("the file is empty")
+            raise _invalid(data, at, "“{”")
         top = _object(
             data, at, depth=0, readers={"cells": self._read_cells, "metadata": self._read_metadata}
         )
+        self.lead = data[top.start + 1 : top.members[0].start] if top.members else b""
         if (end := _skip_blank(data, top.end)) != len(data):
-            raise _unreadable(data, end, "the end of the file")
+            raise _invalid(data, end, "the end of the file")
         self.minor = _version(data, top)
 
     def _read_metadata(self, at: int) -> int:
@@ -298,54 +317,53 @@ class _Notebook:
         return self.metadata.end
 
     def _read_cells(self, at: int) -> int:
-        _expect(self.data, at, b"[", "its “cells” are not a list")
-        self.cells = []
-        self.cells_end = _array(self.data, at, depth=1, read=self._read_cell)[-1].start
-        return self.cells_end + 1
-
-    def _read_cell_metadata(self, at: int) -> int:
-        if simple := _simple(self.data, at):
-            return simple.end()  # {} in nearly every cell
-        _expect(self.data, at, b"{", f"the metadata of cell {self._number} are not an object")
-        self._cell_metadata = _object(self.data, at, depth=3, readers={})
-        return self._cell_metadata.end
-
-    @property
-    def _number(self) -> int:
-        return len(self.cells or ()) + 1
-
-    def _read_cell(self, at: int) -> int:
         data = self.data
-        _expect(data, at, b"{", f"cell {self._number} is not an object")
-        self._cell_metadata = None
-        cell = _object(data, at, depth=2, readers={"metadata": self._read_cell_metadata})
-        kind, cell_id, source = "", "", None
-        outcome: list[tuple[int, int, bytes]] = []
-        for member in cell.members:
-            match member.key:
-                case "cell_type":
-                    kind = _load(data, member)
-                case "id":
-                    cell_id = str(_load(data, member))
-                case "source":
-                    source = member
-                case "outputs" if _skip_blank(data, member.value + 1) + 1 != member.end:
-                    outcome.append((member.value, member.end, b"[]"))
-                case "execution_count" if data[member.value : member.end] != b"null":
-                    outcome.append((member.value, member.end, b"null"))
+        _expect(data, at, b"[", "its “cells” are not a list")
+        self.cells = []
+        self.cells_start = at + 1
+        self.cells_end = at = _skip_blank(data, at + 1)
+        if data[at : at + 1] == b"]":
+            return at + 1
+        last = False
+        while not last:
+            self.cells.append(self._read_cell(at, number=len(self.cells) + 1))
+            at, last = _after(data, self.cells[-1].end, b"]")
+        self.cells_end = at - 1
+        return at
+
+    def _read_cell(self, at: int, *, number: int) -> _Cell:
+        data = self.data
+        metadata = _Object(at, [], at)
+
+        def read_metadata(at: int) -> int:
+            nonlocal metadata
+            _expect(data, at, b"{", f"the metadata of cell {number} are not an object")
+            metadata = _object(data, at, depth=3, readers={})
+            return metadata.end
+
+        _expect(data, at, b"{", f"cell {number} is not an object")
+        cell = _object(data, at, depth=2, readers={"metadata": read_metadata})
+        members = {member.key: member for member in cell.members}
+        kind = _load(data, members["cell_type"]) if "cell_type" in members else None
         if kind not in ("code", "markdown", "raw"):
-            raise NotANotebook(f"cell {self._number} has no known “cell_type”")
-        tags: Sequence[str] = ()
-        if self._cell_metadata:
-            outcome += _without(self._cell_metadata.members, _CLEARED_CELL_METADATA)
-            for member in self._cell_metadata.members:
-                if member.key == "tags":
-                    found = _load(data, member)
-                    tags = [str(tag) for tag in found] if isinstance(found, list) else ()
-        cuts = outcome if kind == "code" else []
-        self.cells = self.cells if self.cells is not None else []
-        self.cells.append(_Cell(at, cell.end, kind, tags, cell_id, cuts, source))
-        return cell.end
+            raise NotANotebook(f"cell {number} has no known “cell_type”")
+        cuts = _without_keys(metadata.members, _CLEARED_CELL_METADATA)
+        if kind == "code":
+            outputs, count = members.get("outputs"), members.get("execution_count")
+            if outputs and not _empty_list(data, outputs.value, outputs.end):
+                cuts.append(_Cut(outputs.value, outputs.end, b"[]"))
+            if count and data[count.value : count.end] != b"null":
+                cuts.append(_Cut(count.value, count.end, b"null"))
+        tags = [_load(data, member) for member in metadata.members if member.key == "tags"]
+        return _Cell(
+            start=at,
+            end=cell.end,
+            kind=kind,
+            tags=tags[0] if tags and isinstance(tags[0], list) else (),
+            id=str(_load(data, members["id"])) if "id" in members else "",
+            cuts=cuts,
+            source=members.get("source"),
+        )
 
 
 def _version(data: bytes, top: _Object) -> int:
@@ -355,61 +373,62 @@ def _version(data: bytes, top: _Object) -> int:
         if member.key in ("nbformat", "nbformat_minor")
     }
     major, minor = found.get("nbformat"), found.get("nbformat_minor")
-    if major == 4 and isinstance(minor, int):
-        return minor
-    if "nbformat" not in found or (major == 4 and "nbformat_minor" not in found):
+    if major is None or (major == 4 and minor is None):
         raise NotANotebook("it names no nbformat version, so it is not a Jupyter notebook")
-    if isinstance(major, int) and major < 4:
+    if type(major) is int and major < 4:
         raise NotANotebook(
             f"it is in the old notebook format {major}. Open it in Jupyter and save it once, or "
             "run “jupyter nbconvert --to notebook --inplace” on it; that makes it format 4"
         )
-    raise NotANotebook(f"it is in notebook format {major!r}; this server knows format 4")
+    if type(major) is not int or type(minor) is not int or major > 4 or minor < 0:
+        said = f"{json.dumps(major)}.{json.dumps(minor)}"
+        raise NotANotebook(
+            f"it is in notebook format {printable(said, 40)}; this server knows format 4"
+        )
+    return minor
 
 
-def _without(
-    members: Sequence[Member | _Cell], unwanted: set[str] | set[int]
-) -> list[tuple[int, int, bytes]]:
-    """Cuts that take members (by key) or cells (by position) out, each with the one comma that
-    goes with it."""
-    gone = [
-        (member.key if isinstance(member, Member) else number) in unwanted
-        for number, member in enumerate(members)
-    ]
+def _without(parts: Sequence[Member | _Cell], gone: Sequence[bool]) -> list[_Cut]:
+    """Cuts that take out the members or cells that are ``gone``, each with the one comma that goes
+    with it."""
     if all(gone):
-        return [(members[0].start, members[-1].end, b"")] if members else []
-    last_kept = max(number for number, out in enumerate(gone) if not out)
+        return [_Cut(parts[0].start, parts[-1].end, b"")] if parts else []
+    last_kept = max(n for n, out in enumerate(gone) if not out)
     return [
-        (members[n].start, members[n + 1].start, b"")
+        _Cut(parts[n].start, parts[n + 1].start, b"")
         if n < last_kept
-        else (members[n - 1].end, members[n].end, b"")
+        else _Cut(parts[n - 1].end, parts[n].end, b"")
         for n, out in enumerate(gone)
         if out
     ]
 
 
+def _without_keys(members: Sequence[Member], keys: Container[str]) -> list[_Cut]:
+    return _without(members, [member.key in keys for member in members])
+
+
 def _clean(data: bytes, notebook: _Notebook, cells: list[_Cell], metadata: _Object) -> Template:
-    injected = {n for n, cell in enumerate(cells) if cell.kind == "code" and INJECTED in cell.tags}
-    kept = [cell for n, cell in enumerate(cells) if n not in injected]
-    cuts = _without(metadata.members, _CLEARED_NOTEBOOK_METADATA)
-    cuts += _without(cells, injected) if injected else []
+    injected = [INJECTED in cell.tags for cell in cells]
+    kept = [cell for cell, out in zip(cells, injected, strict=True) if not out]
+    cuts = _without_keys(metadata.members, _CLEARED_NOTEBOOK_METADATA)
+    if any(injected):
+        cuts += _without(cells, injected)
     for cell in kept:
         cuts += cell.cuts
     cuts.sort()
 
     pieces: list[bytes | memoryview] = []
     view, done = memoryview(data), 0
-    for start, end, replacement in cuts:
-        pieces += (view[done:start], replacement)
-        done = end
+    for cut in cuts:
+        pieces += (view[done : cut.start], cut.new)
+        done = cut.end
     body = b"".join([*pieces, view[done:]]) if cuts else data
 
     def moved(splice: Splice) -> Splice:
-        by = sum(len(new) - (end - start) for start, end, new in cuts if end <= splice.at)
+        by = sum(len(c.new) - (c.end - c.start) for c in cuts if c.end <= splice.at)
         return splice._replace(at=splice.at + by)
 
-    separator = _separator(data, cells)
-    line_break = separator.rfind("\n") + 1
+    layout = _layout(data, notebook, cells)
     return Template(
         body=body,
         content_hash=hashlib.sha256(data).hexdigest(),
@@ -418,51 +437,66 @@ def _clean(data: bytes, notebook: _Notebook, cells: list[_Cell], metadata: _Obje
         title=_title(data, kept),
         kernel=_kernel(data, metadata),
         cell_ids=frozenset(cell.id for cell in kept if cell.id),
-        cell=moved(_cell_splice(cells, kept, injected, notebook.cells_end, separator)),
+        cell=moved(_cell_splice(notebook, cells, kept, injected, layout)),
         provenance=moved(_provenance_splice(data, metadata)),
-        indent=separator[line_break : line_break + max((len(separator) - line_break) // 2, 0)]
-        if line_break
-        else None,
-        newline="\r\n" if "\r\n" in separator else "\n",
+        indent=layout.indent,
+        newline=layout.newline,
     )
 
 
-def _separator(data: bytes, cells: list[_Cell]) -> str:
-    """The white space in front of a cell, as the file has it."""
+class _Layout(NamedTuple):
+    separator: bytes
+    """White space in front of a cell."""
+    end: bytes
+    """White space between the last cell and the closing bracket."""
+    indent: str | None
+    newline: str
+
+
+def _layout(data: bytes, notebook: _Notebook, cells: list[_Cell]) -> _Layout:
+    """How the file lays out its cells; without cells, how it lays out its keys."""
+    if len(cells) > 1:
+        separator = data[cells[0].end : cells[1].start].rpartition(b",")[2]
+    elif cells:
+        separator = data[notebook.cells_start : cells[0].start]
+    else:
+        separator = notebook.lead
+    newline = "\r\n" if b"\r\n" in separator else "\n"
+    _, line_break, margin = separator.rpartition(b"\n")
+    if not line_break or len(margin) > _WIDEST_MARGIN:
+        return _Layout(separator if len(separator) < 3 else b"", b"", None, newline)
     if not cells:
-        return ""
-    at = cells[1 if len(cells) > 1 else 0].start
-    start = at
-    while data[start - 1 : start] in (b" ", b"\n", b"\r", b"\t"):
-        start -= 1
-    return data[start:at].decode("ascii")
+        end = newline.encode() + margin
+        return _Layout(end + margin, end, margin.decode(), newline)
+    return _Layout(separator, b"", margin[: len(margin) // 2].decode(), newline)
 
 
 def _cell_splice(
-    cells: list[_Cell], kept: list[_Cell], injected: set[int], end: int, separator: str
+    notebook: _Notebook,
+    cells: list[_Cell],
+    kept: list[_Cell],
+    injected: list[bool],
+    layout: _Layout,
 ) -> Splice:
     """The rule of facts/parameter_cells.md section 4: in the place of the first injected cell, but
     never before the ``parameters`` cell; else directly after that; else after the first cell."""
-    defaults = next(
-        (n for n, cell in enumerate(kept) if cell.kind == "code" and PARAMETERS in cell.tags), None
-    )
-    if injected:
-        position = min(injected)  # all cells before the first injected one are kept
-        if defaults is not None and position <= defaults:
-            position = defaults + 1
-    else:
-        position = min(1, len(kept)) if defaults is None else defaults + 1
-    blank = separator.encode("ascii")
+    if not cells:
+        return Splice(notebook.cells_end, layout.separator, layout.end)
     if not kept:
-        return Splice(cells[0].start if cells else end, b"", b"")
+        return Splice(cells[0].start, b"", b"")
+    defaults = next((n for n, cell in enumerate(kept) if PARAMETERS in cell.tags), None)
+    after_defaults = 0 if defaults is None else defaults + 1
+    # all cells before the first injected one are kept
+    position = max(injected.index(True), after_defaults) if any(injected) else after_defaults or 1
     if position < len(kept):
-        return Splice(kept[position].start, b"", b"," + blank)
-    return Splice(kept[-1].end, b"," + blank, b"")
+        return Splice(kept[position].start, b"", b"," + layout.separator)
+    return Splice(kept[-1].end, b"," + layout.separator, b"")
 
 
 def _provenance_splice(data: bytes, metadata: _Object) -> Splice:
-    stay = [member for member in metadata.members if member.key not in _CLEARED_NOTEBOOK_METADATA]
-    first = metadata.members[0].start if metadata.members else metadata.start + 1
+    members = metadata.members
+    stay = [member for member in members if member.key not in _CLEARED_NOTEBOOK_METADATA]
+    first = members[0].start if members else metadata.start + 1
     if not stay:
         return Splice(first, b"", b"")
     return Splice(stay[0].start, b"", b"," + data[metadata.start + 1 : first])
@@ -488,26 +522,30 @@ def _kernel(data: bytes, metadata: _Object) -> Kernel:
     )
 
 
-_HEADING = re.compile(r" {0,3}#{1,6}[ \t]+(.*?)(?:[ \t]+#+)?[ \t]*")
+_HEADING = re.compile(r" {0,3}#{1,6}[ \t]+")
 _FENCE = re.compile(r" {0,3}(?:```|~~~)")
-_MARKUP = re.compile(r"!?\[([^\]]*)\]\([^)]*\)|<[^<>]*>|\*\*|__|`")
+_MARKUP = re.compile(r"!?\[([^\[\]]*+)\]\([^()]*+\)|<[^<>]*+>|\*\*|__|`")
 
 
 def _title(data: bytes, cells: Sequence[_Cell]) -> str:
     for cell in cells:
         if cell.kind != "markdown" or cell.source is None:
             continue
-        raw = data[cell.source.value : cell.source.end]
-        if b"#" not in raw:
-            continue
-        source = json.loads(raw)
-        text = source if isinstance(source, str) else "".join(map(str, source or ()))
+        source = _load(data, cell.source)
+        lines = source if isinstance(source, list) else [source]
         fenced = False
-        for line in text.splitlines():
+        for line in "".join(line for line in lines if isinstance(line, str)).splitlines():
             if _FENCE.match(line):
                 fenced = not fenced
-            elif not fenced and (match := _HEADING.fullmatch(line)):
-                title = " ".join(_MARKUP.sub(r"\1", match[1]).split())
-                if title:
-                    return title
+            elif not fenced and (match := _HEADING.match(line)) and (title := _plain(line, match)):
+                return title
     return ""
+
+
+def _plain(line: str, heading: re.Match[str]) -> str:
+    text = " ".join(line[heading.end() :].split())
+    if not (opened := text.rstrip("#")) or opened.endswith(" "):
+        text = opened
+    for _ in range(2):  # a badge is a link around an image
+        text = _MARKUP.sub(lambda match: match[1] or "", text)
+    return " ".join(text.split())[:_LONGEST_TITLE]
