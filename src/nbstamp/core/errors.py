@@ -161,7 +161,7 @@ class UnsupportedLanguage(Unacceptable):
 
 
 class StorageUnavailable(TemplatingError):
-    """The place where notebooks are kept does not answer; nothing was created."""
+    """The place where notebooks are kept does not answer; trying again makes no second notebook."""
 
     code = "storage_unavailable"
     status = 503
