@@ -1,7 +1,8 @@
 """A process that saves notebooks, to be killed, starved and watched by the tests.
 
 ``python creating.py ROOT ID…`` saves one notebook per creation id with the storage ``folder``, all
-at once, and prints ``ID PATH`` or ``ID !CODE LOG`` as soon as each one is answered.
+at once, and prints ``ID PATH`` or ``ID !CODE LOG`` as soon as each one is answered. With
+``--shared`` the storage is ``shared``, and the homes are in ``ROOT``.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import ctypes
+import itertools
 import json
 import os
 import platform
@@ -20,8 +22,9 @@ from nbstamp.core.instance import Instance, Origin, stamp
 from nbstamp.core.naming import Target
 from nbstamp.core.parameters import Parameters
 from nbstamp.core.template import index
-from nbstamp.core.user import NOBODY
+from nbstamp.core.user import NOBODY, User
 from nbstamp.storage.folder import FolderStorage
+from nbstamp.storage.shared import SharedStorage
 
 CALLS = {
     "x86_64": {"writev": 20, "fsync": 74, "openat": 257, "mkdirat": 258, "linkat": 265},
@@ -71,6 +74,10 @@ def options() -> argparse.ArgumentParser:
     parser.add_argument("--uid", type=int)
     parser.add_argument("--file-size", type=int)
     parser.add_argument("--refuse", nargs=3, action="append", default=[])
+    parser.add_argument("--shared", action="store_true")
+    parser.add_argument("--users", default="anna", help="with --shared: they take turns")
+    parser.add_argument("--owner", type=int, help="with --shared: the user that owns every home")
+    parser.add_argument("--deadline", type=float, default=30)
     return parser
 
 
@@ -81,18 +88,32 @@ def target(folder: str, creation_id: str, names: int) -> Target:
 
 
 async def main(given: argparse.Namespace) -> None:
-    storage = FolderStorage(root=given.root, writes=given.writes)
+    storage = shared(given) if given.shared else FolderStorage(root=given.root, writes=given.writes)
+    users = [User(name) for name in given.users.split(",")] if given.shared else [NOBODY]
 
-    async def create(creation_id: str) -> None:
+    async def create(number: int, creation_id: str) -> None:
         wanted = target(given.folder, creation_id, given.names)
+        user = users[number % len(users)]
         try:
-            saved = await storage.save(NOBODY, wanted, instance(creation_id, given.size))
-            answer = saved.target.path
+            saved = await storage.save(user, wanted, instance(creation_id, given.size))
+            answer = "/".join(filter(None, (user.name, saved.target.path)))
         except TemplatingError as err:
             answer = f"!{err.code} {err.log}"
         os.write(1, f"{creation_id} {answer}\n".encode())
 
-    await asyncio.gather(*map(create, given.ids))
+    await asyncio.gather(*itertools.starmap(create, enumerate(given.ids)))
+
+
+def shared(given: argparse.Namespace) -> SharedStorage:
+    storage = SharedStorage(
+        home=f"{given.root}/{{username}}" if given.owner else "",
+        uid=given.owner,
+        gid=given.owner,
+        writes=given.writes,
+        deadline=given.deadline,
+    )
+    storage.start()
+    return storage
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
+import re
 from collections.abc import Callable, Sequence
 from functools import cache
 from typing import NamedTuple
@@ -44,24 +45,30 @@ class Rights(NamedTuple):
 
 def rights(process: int | str = "self") -> Rights:
     """What the kernel says about this process, or another one."""
-    with open(f"/proc/{process}/status", encoding="utf-8", errors="replace") as file:
-        lines = dict(line.split(":", 1) for line in file)
+    file = os.open(f"/proc/{process}/status", os.O_RDONLY)
+    try:
+        lines = dict(_LINE.findall(os.read(file, 1 << 20)))
+    finally:
+        os.close(file)
 
-    def numbers(name: str) -> frozenset[int]:
+    def numbers(name: bytes) -> frozenset[int]:
         return frozenset(map(int, lines[name].split()))
 
-    def bits(name: str) -> int:
+    def bits(name: bytes) -> int:
         return int(lines[name], 16)
 
     return Rights(
-        uids=numbers("Uid"),
-        gids=numbers("Gid"),
-        groups=numbers("Groups"),
-        capabilities=bits("CapInh") | bits("CapPrm") | bits("CapEff") | bits("CapAmb"),
-        effective=bits("CapEff"),
-        bounding=bits("CapBnd"),
-        no_new_privileges=int(lines["NoNewPrivs"]) == 1,
+        uids=numbers(b"Uid"),
+        gids=numbers(b"Gid"),
+        groups=numbers(b"Groups"),
+        capabilities=bits(b"CapInh") | bits(b"CapPrm") | bits(b"CapEff") | bits(b"CapAmb"),
+        effective=bits(b"CapEff"),
+        bounding=bits(b"CapBnd"),
+        no_new_privileges=int(lines[b"NoNewPrivs"]) == 1,
     )
+
+
+_LINE = re.compile(rb"^(Uid|Gid|Groups|Cap...|NoNewPrivs):(.*)$", re.MULTILINE)
 
 
 def reduce_to(*capabilities: int) -> Rights:
@@ -70,7 +77,7 @@ def reduce_to(*capabilities: int) -> Rights:
     wanted = sum(1 << each for each in capabilities)
     has = rights()
     if has.can(SETPCAP):
-        _shrink_bounding_set(wanted)
+        _shrink_bounding_set(has.bounding & ~wanted)
     _set_capabilities(has.effective & wanted)
     _seal()
     now = rights()
@@ -87,7 +94,7 @@ def become(uid: int, gid: int, groups: Sequence[int]) -> None:
     """
     has = rights()
     if has.can(SETPCAP):
-        _shrink_bounding_set(0)
+        _shrink_bounding_set(has.bounding)
     # what is so already needs no right; whether it is so is looked at below in any case
     if has.groups != set(groups):
         os.setgroups(groups)
@@ -135,7 +142,6 @@ def _is_refused(call: Callable[[], None]) -> bool:
 # --- Calls that Python does not have ------------------------------------------------------------
 
 _SET_DUMPABLE = 4
-_CAPBSET_READ = 23
 _CAPBSET_DROP = 24
 _SET_NO_NEW_PRIVS = 38
 _CAPABILITY_VERSION_3 = 0x20080522
@@ -154,13 +160,9 @@ def _prctl(option: int, value: int) -> int:
     return found
 
 
-def _shrink_bounding_set(wanted: int) -> None:
-    for capability in range(64):
-        try:
-            there = _prctl(_CAPBSET_READ, capability)
-        except OSError:
-            return  # the kernel knows no more of them
-        if there and not wanted >> capability & 1:
+def _shrink_bounding_set(unwanted: int) -> None:
+    for capability in range(unwanted.bit_length()):
+        if unwanted >> capability & 1:
             _prctl(_CAPBSET_DROP, capability)
 
 
