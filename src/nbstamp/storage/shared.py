@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from functools import partial
-from typing import Any
+from typing import Any, TypeGuard
 from urllib.parse import quote
 from weakref import WeakValueDictionary
 
@@ -358,7 +358,7 @@ class SharedStorage(Storage):
             entry.get("provenance"),
             entry.get("modified"),
         )
-        if not isinstance(provenance, dict) or not isinstance(modified, int | float):
+        if not isinstance(provenance, dict) or not _is_time(modified):
             raise _nonsense()
         return Found(seen, provenance, float(modified), url=self._url(user, seen))
 
@@ -427,6 +427,12 @@ def _named(answer: Mapping[str, Json], target: Target) -> Target:
     if not isinstance(name, str) or not target.in_series(name):
         raise _nonsense()
     return Target(target.folder, name)
+
+
+def _is_time(value: Json) -> TypeGuard[float]:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return abs(value) < 2**40  # not so for NaN
 
 
 def _nonsense() -> StorageUnavailable:
