@@ -319,7 +319,7 @@ _TEXTS = (
     "line\n" * 50,
 )
 _BITS = (7, 8, 15, 16, 31, 32, 53, 63, 64)
-_NUMBERS = (
+_NUMBERS: tuple[int | float, ...] = (
     *(sign * (2**bits + step) for bits in _BITS for step in (-1, 0, 1) for sign in (1, -1)),
     0,
     10**20,
@@ -472,7 +472,7 @@ def generated(count: int, seed: str = "nbstamp") -> list[Json]:
         if kind < 2:
             return text()
         if kind < 4:
-            return chance.choice((None, True, False)) if kind == 2 else number()
+            return number() if kind == 3 else chance.choice((None, True, False))
         length = chance.choice((0, 1, 1, 2, 3, 5, 9))
         if kind < 6:
             same_kind = chance.random() < 0.5
