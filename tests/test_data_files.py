@@ -48,7 +48,7 @@ def template(*, declared: bool = True) -> bytes:
     made = nbformat.reads(notebook("log = None  # type: data"), as_version=4)
     if declared:
         made.cells[1].metadata["tags"] = ["parameters"]
-    return nbformat.writes(made).encode()
+    return str(nbformat.writes(made)).encode()
 
 
 def stamped(parameters: dict[str, Json], *, declared: bool = True, files: bool = True) -> Instance:
@@ -77,7 +77,8 @@ def test_any_value_can_be_data(value: Json) -> None:
 
 
 def test_the_same_value_has_the_same_file_and_another_one_its_own() -> None:
-    names = [stamped({"log": value}).files[0].name for value in ([1], [1], [2])]
+    values: list[Json] = [[1], [1], [2]]
+    names = [stamped({"log": value}).files[0].name for value in values]
     assert names[0] == names[1] != names[2]
 
 

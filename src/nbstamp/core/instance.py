@@ -84,9 +84,10 @@ def stamp(
     """Put ``parameters`` into ``template`` as one new code cell, and ``origin`` into its metadata.
 
     Values that the template declares as data become :attr:`Instance.files`, unless there is no
-    place for ``files``; then they are in the cell as all others. Without parameters no cell is made and ``language`` may be None. The same arguments give the
-    same bytes. Raises :class:`~nbstamp.core.errors.UnacceptableParameter` when the language cannot
-    hold a name or a value.
+    place for ``files``; then they are in the cell as all others. Without parameters no cell is
+    made and ``language`` may be None. The same arguments give the same bytes. Raises
+    :class:`~nbstamp.core.errors.UnacceptableParameter` when the language cannot hold a name or a
+    value.
     """
     source = ""
     beside: dict[str, DataFile] = {}
