@@ -27,8 +27,10 @@ from nbstamp.core.user import User
 from nbstamp.storage import files, privileges
 from nbstamp.storage.shared import SharedStorage
 
-OWNER, OTHER = 23001, 23002
-"""The hostile owner of the home, and somebody else; no account has these numbers."""
+OWNER = 20_000 + 2 * (os.getpid() % 20_000)
+OTHER = OWNER + 1
+"""The hostile owner of the home, and somebody else: this process's own, because the owner may stop
+and kill all that is theirs."""
 TARGET = Target(("notebooks", "sem"), "Analysis.ipynb")
 RACES = {
     "swap": ("home/notebooks", "home/link"),
@@ -150,7 +152,8 @@ def save_again_and_again(home: str, attempts: int) -> Outcome:
     """Become the user, and save."""
     outcome = Outcome()
     notebook = bytes(instance("first-one"))
-    privileges.become(OWNER, OWNER, ())
+    owner = os.stat(home).st_uid
+    privileges.become(owner, owner, ())
     os.umask(0o077)
     root = os.open(home, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     for number in range(attempts):
@@ -169,13 +172,13 @@ def save_again_and_again(home: str, attempts: int) -> Outcome:
 
 def trust_paths(home: str, attempts: int) -> Outcome:
     """Save as root, as one would who trusts paths: shows that the race is real."""
-    outcome = Outcome()
+    outcome, owner = Outcome(), os.stat(home).st_uid
     for _ in range(attempts):
         path = Path(home, TARGET.path)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(b"notebook")
-            os.chown(path.parent, OWNER, OWNER)
+            os.chown(path.parent, owner, owner)
             outcome.saved += 1
         except OSError:
             outcome.refused += 1

@@ -111,17 +111,16 @@ def storage(running: SharedStorage, anna: Path) -> SharedStorage:
 # --- The contract, on every file system ---------------------------------------------------------
 
 
+@pytest.fixture(scope="module", params=FILE_SYSTEMS)
+def on_a_file_system(request: pytest.FixtureRequest) -> Iterator[tuple[SharedStorage, Path]]:
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o755)
+        with mounted(request.param, Path(name)) as place, started(place) as storage:
+            yield storage, place
+
+
 class TestSharedStorage(StorageContract):
     user = ANNA
-
-    @pytest.fixture(scope="class", params=FILE_SYSTEMS)
-    def on_a_file_system(
-        self, request: pytest.FixtureRequest
-    ) -> Iterator[tuple[SharedStorage, Path]]:
-        with tempfile.TemporaryDirectory() as name:
-            Path(name).chmod(0o755)
-            with mounted(request.param, Path(name)) as place, started(place) as storage:
-                yield storage, place
 
     @pytest.fixture
     def storage(self, on_a_file_system: tuple[SharedStorage, Path]) -> Iterator[SharedStorage]:
@@ -446,6 +445,18 @@ def test_the_owner_cannot_look_into_the_child(storage: SharedStorage, attacker: 
         assert looked.stdout == "ready\n"  # and the names of what was allowed
 
 
+def test_the_broker_loads_the_standard_library_and_little_of_ours() -> None:
+    def loaded(program: str) -> set[str]:
+        command = [sys.executable, "-I", "-c", f"import sys; {program}; print(*sys.modules)"]
+        return set(subprocess.run(command, check=True, capture_output=True).stdout.decode().split())
+
+    found = loaded("import nbstamp.storage.broker") - loaded("pass")
+    ours = {name for name in found if name.startswith("nbstamp")}
+    assert {name.split(".")[1] for name in ours if "." in name} == {"core", "storage"}
+    assert "nbstamp.storage.shared" not in ours
+    assert {name.partition(".")[0] for name in found - ours} <= sys.stdlib_module_names
+
+
 def test_the_broker_keeps_only_the_rights_that_it_needs(running: SharedStorage) -> None:
     rights = privileges.rights(broker_of(running))
     wanted = sum(1 << each for each in broker.WANTED)
@@ -473,7 +484,7 @@ print(before.effective, privileges.rights().capabilities)
     "start",
     [
         # a process that is not root keeps its capabilities when it becomes somebody else
-        "--reuid=23009 --clear-groups --bounding-set=-all,+setuid,+setgid "
+        "--reuid=19999 --clear-groups --bounding-set=-all,+setuid,+setgid "
         "--inh-caps=+setuid,+setgid --ambient-caps=+setuid,+setgid",
         "--inh-caps=-all --bounding-set=-all,+setuid,+setgid",
         "--securebits=+no_setuid_fixup",

@@ -354,7 +354,12 @@ def _act(request: Mapping[str, Any], rules: Rules, notebook: int | None = None) 
             taken, seen = files.look(home, target, list)
             return {"taken": taken, "seen": list(filter(None, map(_found, seen)))}
         content = memoryview(mmap.mmap(notebook, 0, prot=mmap.PROT_READ))
-        written = files.save(home, target, [content], request["creation_id"])
+        at = len(content) - sum(size for _, size in request["beside"])
+        segments, beside = [content[:at]], []
+        for name, size in request["beside"]:
+            beside.append((name, content[at : at + size]))
+            at += size
+        written = files.save(home, target, segments, request["creation_id"], beside=beside)
         return {"name": written.target.name, "existed": written.existed}
 
 

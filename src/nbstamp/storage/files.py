@@ -79,7 +79,7 @@ def save(
     segments: Sequence[bytes | memoryview],
     creation_id: str,
     *,
-    beside: Sequence[tuple[str, bytes]] = (),
+    beside: Sequence[tuple[str, bytes | memoryview]] = (),
     mode: int = 0o666,
     folder_mode: int = 0o777,
 ) -> Written:
@@ -268,7 +268,7 @@ def _save(
     segments: Sequence[bytes | memoryview],
     creation_id: str,
     mode: int,
-    beside: Sequence[tuple[str, bytes]],
+    beside: Sequence[tuple[str, bytes | memoryview]],
 ) -> Written:
     names: set[str] = set()
     files: list[_File] = []
@@ -303,19 +303,19 @@ def _save(
     return written
 
 
-def _save_beside(folder: int, name: str, data: bytes, mode: int) -> None:
+def _save_beside(folder: int, name: str, data: bytes | memoryview, mode: int) -> None:
     with _in_words("writing a data file"):
         if _exists(folder, name):
             _require_content(folder, name, data)
             return
         with _draft(folder, mode) as (draft, link):
-            _write(draft, (data,))
+            write(draft, (data,))
             os.fsync(draft)
             if not _linked(draft, partial(link, name)):
                 _require_content(folder, name, data)
 
 
-def _require_content(folder: int, name: str, data: bytes) -> None:
+def _require_content(folder: int, name: str, data: bytes | memoryview) -> None:
     """Raise :class:`NoFreeName` unless the file is exactly ``data``."""
     if _content(folder, name) != data:
         raise NoFreeName(

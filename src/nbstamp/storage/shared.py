@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from functools import partial
-from typing import Any, TypeGuard
+from typing import Any, ClassVar, TypeGuard
 from urllib.parse import quote
 from weakref import WeakValueDictionary
 
@@ -46,6 +46,8 @@ _GRACE = 5
 class SharedStorage(Storage):
     """Saves notebooks in users' home folders, with their identity. It must be started with the
     right to become these users."""
+
+    keeps_files: ClassVar[bool] = True
 
     home = Unicode(
         "",
@@ -251,7 +253,10 @@ class SharedStorage(Storage):
     # --- What a storage does ---
 
     async def save(self, user: User, target: Target, instance: Instance) -> Saved:
-        request = _request("save", user, target) | {"creation_id": instance.creation_id}
+        request = _request("save", user, target) | {
+            "creation_id": instance.creation_id,
+            "beside": [[file.name, len(file.data)] for file in instance.files],
+        }
         answer = await self._ask(user, request, instance)
         existed = answer.get("existed")
         if not isinstance(existed, bool):
@@ -383,16 +388,21 @@ def _request(act: str, user: User, target: Target) -> dict[str, Json]:
 
 @contextmanager
 def _in_memory(instance: Instance | None) -> Iterator[list[int]]:
-    """The notebook as a file without a disk, which can be handed to another process."""
+    """The notebook and its data files, one after the other, as a file without a disk, which can be
+    handed to another process."""
     if instance is None:
         yield []
         return
-    file = os.memfd_create("notebook")
+    pieces = [*instance.segments, *(beside.data for beside in instance.files)]
     try:
-        files.write(file, instance.segments)
-        yield [file]
-    finally:
-        os.close(file)
+        file = os.memfd_create("notebook")
+        try:
+            files.write(file, pieces)
+            yield [file]
+        finally:
+            os.close(file)
+    except OSError as err:
+        raise _gone(f"no memory for a notebook: {os.strerror(err.errno or 0)}") from None
 
 
 # --- What the broker says: a child of the user's identity may have made it up -------------------
