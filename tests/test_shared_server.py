@@ -27,6 +27,7 @@ ARGUMENTS = (
     "--storage=shared",
     "--identity=asking:Asking",
     "--SharedStorage.server_user=web",
+    "--Server.secrets=0123456789abcdef0123456789abcdef",
     "--SharedStorage.open_url=http://127.0.0.1:1/hub/spawn/{username}?next=/user/{username}/lab/tree/{path}",
 )
 ENVIRONMENT = {"PYTHONPATH": str(Path(__file__).parent)}
@@ -149,6 +150,38 @@ def test_it_works_with_the_rights_that_the_unit_gives(
     assert privileges.rights(site.process.pid).capabilities == 0
 
 
+def test_it_works_without_root_where_two_capabilities_are_given(
+    launch: Launch, accounts: tuple[str, ...], folder: Path, published: str
+) -> None:
+    given = ("--inh-caps=+setuid,+setgid", "--ambient-caps=+setuid,+setgid")
+    before = (*without_rights(accounts), *given, "--bounding-set=-all,+setuid,+setgid")
+    before = (*before, "env", f"--chdir={folder}")
+    site = launch("ambient", published, *ARGUMENTS, environment=ENVIRONMENT, before=before)
+    for process in (site.process.pid, *children_of(site.process.pid)):
+        assert privileges.rights(process).uids == {SERVER}
+    assert privileges.rights(site.process.pid).capabilities == 0
+    answer = create(site, "anna")
+    assert answer.status_code == 201, answer.text
+    assert (folder / "homes" / "anna" / "notebooks" / "sem" / "plain.ipynb").stat().st_uid == ANNA
+
+
+def test_a_server_that_is_the_owner_of_all_homes_needs_no_right(
+    launch: Launch, accounts: tuple[str, ...], folder: Path, published: str
+) -> None:
+    ids = (f"--SharedStorage.uid={SERVER}", f"--SharedStorage.gid={SERVER}")
+    homes = (f"--SharedStorage.home={folder}/containers/{{username}}", *ids)
+    os.chown(folder, SERVER, SERVER)
+    for place in (folder / "containers", folder / "containers" / "anna"):
+        place.mkdir()
+        os.chown(place, SERVER, SERVER)
+    before = (*without_rights(accounts), "--bounding-set=-all", "env", f"--chdir={folder}")
+    site = launch("ids", published, *ARGUMENTS, *homes, environment=ENVIRONMENT, before=before)
+    assert create(site, "anna").status_code == 201
+    assert create(site, "carl").status_code == 503
+    made = folder / "containers" / "anna" / "notebooks" / "sem" / "plain.ipynb"
+    assert made.stat().st_uid == SERVER
+
+
 def test_every_call_of_the_kernel_is_one_that_the_unit_allows(
     accounts: tuple[str, ...], folder: Path
 ) -> None:
@@ -181,7 +214,7 @@ def serve(*arguments: str, before: tuple[str, ...] = ()) -> subprocess.Completed
     """Try to start a server."""
     command = [*before, sys.executable, "-m", "nbstamp", "serve", "--port=0", *arguments]
     return subprocess.run(
-        [*command, "--Server.secrets=0123456789abcdef0123456789abcdef"],
+        command,
         env=os.environ | ENVIRONMENT,
         capture_output=True,
         text=True,
@@ -238,7 +271,6 @@ def test_the_configuration_is_checked_with_the_broker(
     arguments = [published.replace("--templates=", "--Server.templates=")]
     arguments += [each.replace("--storage", "--Server.storage") for each in ARGUMENTS]
     arguments = [each.replace("--identity", "--Server.identity") for each in arguments]
-    arguments.append("--Server.secrets=0123456789abcdef0123456789abcdef")
 
     def check(before: tuple[str, ...]) -> subprocess.CompletedProcess[str]:
         return subprocess.run(

@@ -105,18 +105,21 @@ def _prepare(rules: Rules) -> None:
         _end(writing, lambda: _tried(uid, gid), rules.deadline)
     os.close(writing)
     with open(reading, "rb") as pipe:
-        problem = pipe.read().decode()
+        problem = json.loads(pipe.read() or '"it ended"')
     os.waitpid(child, 0)
-    if problem != "{}\n":
-        raise PermissionError(f"it cannot become the user {uid}: {problem.strip() or 'it ended'}")
+    if problem:
+        raise PermissionError(f"it cannot become the user {uid}: {problem}")
 
 
-def _tried(uid: int, gid: int) -> dict[str, Any]:
-    privileges.become(uid, gid, ())
-    return {}
+def _tried(uid: int, gid: int) -> str:
+    try:
+        privileges.become(uid, gid, ())
+    except (OSError, privileges.RightsLeft) as err:
+        return str(err)
+    return ""
 
 
-def _message(content: Mapping[str, Any]) -> bytes:
+def _message(content: object) -> bytes:
     return json.dumps(content, separators=(",", ":")).encode()
 
 
@@ -284,18 +287,14 @@ def _busy(log: str) -> StorageUnavailable:
 
 
 def _said(err: TemplatingError) -> bytes:
-    return _message(_refusal(err))
-
-
-def _refusal(err: TemplatingError) -> dict[str, Any]:
-    return {"error": err.code, "message": err.message, "log": err.log}
+    return _message({"error": err.code, "message": err.message, "log": err.log})
 
 
 # --- The child ----------------------------------------------------------------------------------
 
 
 def _end(
-    said: int, work: Callable[[], dict[str, Any]], seconds: float, notebook: Sequence[int] = ()
+    said: int, work: Callable[[], object], seconds: float, notebook: Sequence[int] = ()
 ) -> NoReturn:
     """What a child does from the fork to its end; never returns."""
     status = 1
@@ -305,18 +304,17 @@ def _end(
         gc.disable()
         _close_all_but(said, *notebook)
         try:
-            answer = work()
+            answer = _message(work())
         except TemplatingError as err:
-            answer = _refusal(err)
+            answer = _said(err)
         except Exception as err:
-            # its text may name a file
             failed = StorageUnavailable(
                 "The process that works in your home folder has failed. Please ask the "
                 "administrator of this server.",
-                log=f"{type(err).__name__} in the child",
+                log=f"{type(err).__name__} in the child",  # its text may name a file
             )
-            answer = _refusal(failed)
-        left = memoryview(_message(answer) + b"\n")
+            answer = _said(failed)
+        left = memoryview(answer + b"\n")
         while left:
             left = left[os.write(said, left) :]
         status = 0
