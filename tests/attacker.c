@@ -1,5 +1,5 @@
 /* What the owner of a home can do against a process that writes there, as fast as possible, until
- * it is killed: attacker MODE [PATH PATH]. The parts of it that fail are part of the race. */
+ * it is killed or nobody waits for it: attacker MODE [PATH PATH]. What fails is part of the race. */
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <fcntl.h>
@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -60,6 +61,7 @@ static int look(const char *process) {
 int main(int argc, char **argv) {
     if (argc < 2) return 2;
     const char *one = argc > 2 ? argv[2] : "", *other = argc > 3 ? argv[3] : "";
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
     puts("ready");
     fflush(stdout);
     if (MODE("look")) return look(one);
