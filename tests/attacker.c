@@ -76,9 +76,11 @@ int main(int argc, char **argv) {
             symlink(other, one);
             unlink(one);
         } else if (MODE("steal")) { /* somebody's folder in the place of one's own */
+            renameat2(AT_FDCWD, one, AT_FDCWD, other, RENAME_EXCHANGE);
+            renameat2(AT_FDCWD, one, AT_FDCWD, other, RENAME_EXCHANGE);
+            rmdir(one);
             rename(other, one);
             rename(one, other);
-            rmdir(one);
         } else if (MODE("replace")) { /* what was just made is gone, and a link there */
             replace(one, other);
         } else if (MODE("stop")) { /* every process of this user */

@@ -78,7 +78,10 @@ def arena(base: Path) -> Iterator[Path]:
             (place / path).mkdir()
             (place / path).chmod(mode)
             os.chown(place / path, owner, group)
-        (place / "outside/victim.ipynb").write_text("somebody's work")
+        for path in ("outside/victim.ipynb", "pool/project/theirs.ipynb"):
+            (place / path).write_text("somebody's work")
+        # not empty, so that the owner of the home cannot put another folder in its place
+        os.chown(place / "pool/project/theirs.ipynb", OTHER, OTHER)
         link = place / "home/link"
         link.symlink_to(place / "outside")
         os.chown(link, OWNER, OWNER, follow_symlinks=False)
@@ -124,6 +127,8 @@ def damage(place: Path) -> list[str]:
     ]
     if len(projects) != 1 or projects[0].stat().st_mode & 0o7777 != 0o775:
         found.append("somebody's folder was re-owned")
+    elif (projects[0] / "theirs.ipynb").read_text() != "somebody's work":
+        found.append("somebody's work was changed")
     for folder, _, names in os.walk(place / "home"):
         for each in (Path(folder), *(Path(folder, name) for name in names)):
             if each.lstat().st_uid not in (OWNER, OTHER):
