@@ -17,6 +17,7 @@ from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from starlette.types import ASGIApp
 from traitlets import Bool, Dict, Int, List, TraitError, Unicode, default
@@ -318,10 +319,18 @@ def _build(config: Config) -> Ready:
         portals = named_portals(server.portals)
     except (ValueError, TypeError, AttributeError) as err:
         raise ConfigurationError(f"Server.portals: {err}") from err
+    tokens = Tokens(_secrets(server))
     storage: Storage = _plugin("nbstamp.storages", server.storage, Storage, "save")(config=config)
-    identity: Identity = _plugin("nbstamp.identities", server.identity, Identity, "user")(
-        config=config
-    )
+    kind = _plugin("nbstamp.identities", server.identity, Identity, "user")
+    try:
+        identity: Identity = kind(config=config, seals=tokens, base_url=base_url)
+    except ImportError as err:
+        raise ConfigurationError(
+            f"the identity {server.identity!r} needs more Python packages ({err.name}): "
+            "pip install 'nbstamp[hub]'"
+        ) from err
+    except ValueError as err:
+        raise ConfigurationError(str(err)) from err
     catalogue = FolderCatalogue(
         roots=[Path(folder) for folder in server.templates], limits=limits, config=config
     )
@@ -341,7 +350,7 @@ def _build(config: Config) -> Ready:
     app = create_app(
         service=service,
         identity=identity,
-        tokens=Tokens(_secrets(server)),
+        tokens=tokens,
         portals=portals,
         look=Look(site=server.name, contact=server.contact),
         base_url=base_url,
@@ -463,6 +472,21 @@ def read_file(path: Path) -> Config:
         return PyFileConfigLoader(path.name, path=str(path.parent)).load_config()
     except Exception as err:
         raise ConfigurationError(f"{path} cannot be read: {type(err).__name__}: {err}") from err
+
+
+def read_hub_environment(environ: Mapping[str, str]) -> Config:
+    """Read where to listen and under which path from what a JupyterHub tells a service that it
+    starts itself (``JUPYTERHUB_SERVICE_…``); every other source wins over it.
+    """
+    config = Config()
+    if prefix := environ.get("JUPYTERHUB_SERVICE_PREFIX"):
+        config.Server.base_url = prefix
+    if public := web_origin(environ.get("JUPYTERHUB_PUBLIC_URL")):
+        config.Server.public_url = public
+    if where := environ.get("JUPYTERHUB_SERVICE_URL"):
+        parts = urlsplit(where)
+        config.Server.ip, config.Server.port = parts.hostname or "", parts.port or 80
+    return config
 
 
 PREFIX = "NBSTAMP__"

@@ -3,6 +3,7 @@
 TemplatingError
 ├── MalformedRequest          400  the request itself cannot be read
 ├── Forbidden                 403  not from this site, or not this person's
+│   └── SignInFailed          403  the identity provider did not let this person in
 ├── SlowRequest               408  the request stopped arriving
 ├── UnknownTemplate           404  no template has this path
 │   └── BrokenTemplate        404  the template is there and cannot be used
@@ -12,6 +13,7 @@ TemplatingError
 │   ├── UnacceptableParameter 422  one parameter, by name or by value
 │   ├── UnacceptableFileName  422  the name or folder of the new notebook
 │   └── UnsupportedLanguage   422  no parameter cell for this kernel language
+├── IdentityUnavailable       502  the identity provider does not answer
 ├── StorageUnavailable        503  the place for notebooks does not answer
 └── StorageFull               507  no space or no quota left
 
@@ -59,6 +61,17 @@ class Forbidden(TemplatingError):
     code = "forbidden"
     status = 403
     title = "This was not sent from our own page"
+
+
+class SignInFailed(Forbidden):
+    """The identity provider did not let this person in, or not for this service."""
+
+    code = "sign_in_failed"
+    title = "You could not be signed in"
+
+    def __init__(self, message: str, *, log: str | None = None, next_path: str = "") -> None:
+        super().__init__(message, log=log)
+        self.next_path = next_path
 
 
 class SlowRequest(TemplatingError):
@@ -158,6 +171,14 @@ class UnsupportedLanguage(Unacceptable):
 
     code = "unsupported_language"
     title = "This template's language is not supported"
+
+
+class IdentityUnavailable(TemplatingError):
+    """The identity provider (JupyterHub) does not answer; nothing was created."""
+
+    code = "identity_unavailable"
+    status = 502
+    title = "Nobody can be signed in at the moment"
 
 
 class StorageUnavailable(TemplatingError):

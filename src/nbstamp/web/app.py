@@ -16,18 +16,19 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
-from starlette.routing import Mount, Route
+from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from nbstamp.core.errors import MalformedRequest, TemplatingError
 from nbstamp.core.parameters import printable
-from nbstamp.identity.base import Identity
+from nbstamp.identity.base import Identity, SigningIn
 from nbstamp.portals.base import Portals
 from nbstamp.service import Service
 from nbstamp.web import api
 from nbstamp.web.flow import Flow
 from nbstamp.web.pages import Look, Pages
+from nbstamp.web.signing import Handler, Signing
 from nbstamp.web.tokens import Tokens
 from nbstamp.web.urls import Urls
 
@@ -89,6 +90,19 @@ def create_app(
     )
     programs = api.Api(service=service, identity=identity, urls=urls, public_origin=public_origin)
 
+    signing = Signing(identity, urls, pages) if isinstance(identity, SigningIn) else None
+
+    def for_users(page: Handler) -> Handler:
+        """A page that is only shown to users who have signed in, where users sign in."""
+
+        async def guarded(request: Request) -> Response:
+            arriving = request.method == "POST" or "params" in request.query_params
+            if not signing or arriving or await identity.user(request.headers, request.cookies):
+                return await page(request)
+            return signing.to_login(request)
+
+        return guarded
+
     async def catalogue(request: Request) -> Response:
         return pages.catalogue(service.listing())
 
@@ -138,9 +152,9 @@ def create_app(
         return failed(request, exc)
 
     methods: dict[str, Any] = {"methods": ["GET"]}
-    routes = [
-        Route("/", catalogue, **methods),
-        Route("/t/{path:path}", flow.template, methods=["GET", "POST"]),
+    routes: list[BaseRoute] = [
+        Route("/", for_users(catalogue), **methods),
+        Route("/t/{path:path}", for_users(flow.template), methods=["GET", "POST"]),
         Route("/create", flow.create, methods=["POST"]),
         Route("/healthz", alive, **methods),
         Route("/readyz", readiness, **methods),
@@ -151,6 +165,8 @@ def create_app(
         Route("/api/v1/notebooks", programs.create, methods=["POST"]),
         Mount("/static", StaticFiles(directory=str(files("nbstamp.web").joinpath("static")))),
     ]
+    if signing:
+        routes += signing.routes()
     if base_url != "/":
         routes = [Mount(base_url.rstrip("/"), routes=routes), Route("/", _to(base_url), **methods)]
     return Starlette(

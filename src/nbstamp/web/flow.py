@@ -24,7 +24,7 @@ from nbstamp.core.errors import (
 from nbstamp.core.naming import Target, typed_folder, typed_name
 from nbstamp.core.parameters import Limits, Parameters, read_form, read_parameters
 from nbstamp.core.user import User
-from nbstamp.identity.base import Identity
+from nbstamp.identity.base import Identity, SigningIn
 from nbstamp.portals.base import Portals
 from nbstamp.service import (
     Changed,
@@ -87,6 +87,8 @@ class Flow:
         parameters = self._parameters(form)
         sent = sent_from(request, self._public_origin)
         wish = self._returned(path, form, parameters)
+        if form.get("switch"):
+            return self._sign_in(path, form, parameters, switching=True)
         if wish is None:
             check_arriving(form["params"], self._limits)
             if sent.sender is not Sender.OWN or request.method == "GET":
@@ -144,7 +146,9 @@ class Flow:
         status: int = 200,
     ) -> Response:
         """The confirmation page; with the error in words where a typed name is not usable."""
-        user = await self._user(request)
+        user = await self._identity.user(request.headers, request.cookies)
+        if user is None:
+            return self._sign_in(wish.template, form, wish.parameters, portal=wish.portal)
         try:
             preview = await self._service.preview(user, wish)
         except UnacceptableFileName as err:
@@ -180,11 +184,23 @@ class Flow:
         object_id = wish.parameters.get(self._service.rules.object_parameter)
         return self._portals.at(wish.portal).link(object_id)
 
-    async def _user(self, request: Request) -> User:
-        user = await self._identity.user(request.headers, request.cookies)
-        if user is None:
-            raise Forbidden("Please sign in first.")
-        return user
+    def _sign_in(
+        self,
+        path: str,
+        form: Mapping[str, str],
+        parameters: Parameters,
+        *,
+        portal: str = "",
+        switching: bool = False,
+    ) -> Response:
+        """The page that keeps the form while its user signs in."""
+        if not isinstance(self._identity, SigningIn):
+            raise Forbidden("This server does not know who you are. Please sign in first.")
+        kept = {key: form[key] for key in ("token", "arrival", "name", "folder") if key in form}
+        kept["params"] = parameters.text
+        if "token" not in kept:
+            kept.setdefault("arrival", self._arrival(portal, parameters))
+        return self._pages.sign_in(path, kept, len(parameters), switching=switching)
 
     async def create(self, request: Request) -> Response:
         """``POST /create``: the confirmed act. Everything that stands against it leads back to
@@ -216,7 +232,9 @@ class Flow:
                 "This page is more than twelve hours old. Please look at it and confirm once more."
             )
             return await self._confirmation(request, again, form, notice, 409)
-        user = await self._user(request)
+        user = await self._identity.user(request.headers, request.cookies)
+        if user is None:
+            return self._sign_in(again.template, form, parameters)
         try:
             target = await self._confirmed_target(user, confirmation, again)
             confirmation = replace(confirmation, target=target)

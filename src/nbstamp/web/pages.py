@@ -102,6 +102,23 @@ class Pages:
         """Sends what arrived once more, from our own origin; it shows and does nothing else."""
         return self._page("arriving.html", path=path, params=parameters.text, arrival=arrival)
 
+    def sign_in(
+        self, path: str, fields: Mapping[str, str], count: int, *, switching: bool
+    ) -> Response:
+        """Keeps ``fields`` for the template at ``path`` in the browser's tab while its user signs
+        in, and sends them again afterwards; without scripts the user does it."""
+        return self._page(
+            "sign_in.html", path=path, fields=fields, count=count, switching=switching
+        )
+
+    def resume(self) -> Response:
+        """Sends what :meth:`sign_in` has kept."""
+        return self._page("resume.html")
+
+    def signed_in(self) -> Response:
+        """The end of signing in in a tab of its own."""
+        return self._page("signed_in.html")
+
     def confirmation(
         self,
         preview: Preview,
@@ -137,11 +154,16 @@ class Pages:
         """The notebook is there."""
         return self._page("saved.html", saved=saved, portal=portal, back=back)
 
-    def error(self, err: TemplatingError, retry: Retry | None = None) -> Response:
-        """What went wrong, and the way on."""
+    def error(
+        self, err: TemplatingError, retry: Retry | None = None, *, again: str = ""
+    ) -> Response:
+        """What went wrong, and the way on: the same once more, or signing in ``again`` on the way
+        to that page."""
         near: Sequence[str] = err.near if isinstance(err, UnknownTemplate) else ()
         rows = shown_parameters(retry.parameters) if retry else []
-        return self._page("error.html", err.status, err=err, near=near, retry=retry, rows=rows)
+        return self._page(
+            "error.html", err.status, err=err, near=near, retry=retry, rows=rows, again=again
+        )
 
 
 def when(timestamp: float) -> str:

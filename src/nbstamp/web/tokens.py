@@ -62,6 +62,14 @@ class Tokens:
             raise BadToken
         return Opened(data, max(age, 0.0))
 
+    def read(self, purpose: str, token: str, longest: float) -> Mapping[str, Json] | None:
+        """What was sealed at most ``longest`` seconds ago; None for everything else."""
+        try:
+            opened = self.open(purpose, token)
+        except BadToken:
+            return None
+        return opened.data if opened.age <= longest else None
+
     def _key(self, purpose: str) -> MultiFernet:
         if purpose not in self._keys:
             self._keys[purpose] = MultiFernet(
