@@ -176,6 +176,14 @@ class Server(Configurable):
         c.Server.user_in_notebook = True
         """,
     ).tag(config=True)
+    kernel_names = Dict(
+        Unicode(),
+        help="""Kernels of templates that do not exist here, and the ones that notebooks get
+        instead, by the names of their kernelspecs. The confirmation page says so.
+
+        c.Server.kernel_names = {"python3.8": "python3"}
+        """,
+    ).tag(config=True)
     file_name_in_log = Bool(
         False,
         help="""Write file names into the audit log. They may hold values, such as a sample's name.
@@ -344,6 +352,7 @@ def _build(config: Config) -> Ready:
             text_languages=tuple(server.text_languages),
             object_parameter=server.object_parameter,
             user_in_notebook=server.user_in_notebook,
+            kernel_names=server.kernel_names,
             file_name_in_log=server.file_name_in_log,
         ),
     )
