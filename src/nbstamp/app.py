@@ -328,14 +328,15 @@ def _build(config: Config) -> Ready:
     except (ValueError, TypeError, AttributeError) as err:
         raise ConfigurationError(f"Server.portals: {err}") from err
     tokens = Tokens(_secrets(server))
-    storage: Storage = _plugin("nbstamp.storages", server.storage, Storage, "save")(config=config)
+    keeps = _plugin("nbstamp.storages", server.storage, Storage, "save")
     kind = _plugin("nbstamp.identities", server.identity, Identity, "user")
     try:
+        storage: Storage = keeps(config=_one_hub(config))
         identity: Identity = kind(config=config, seals=tokens, base_url=base_url)
     except ImportError as err:
         raise ConfigurationError(
-            f"the identity {server.identity!r} needs more Python packages ({err.name}): "
-            "pip install 'nbstamp[hub]'"
+            f"the identity {server.identity!r} and the storage {server.storage!r} need more Python "
+            f"packages ({err.name}): pip install 'nbstamp[hub]'"
         ) from err
     except ValueError as err:
         raise ConfigurationError(str(err)) from err
@@ -368,6 +369,15 @@ def _build(config: Config) -> Ready:
         ready=storage.problems,
     )
     return Ready(app, server, base_url, catalogue, service, storage.problems())
+
+
+def _one_hub(config: Config) -> Config:
+    """The same, with the hub of the identity also for the storage that does not name one."""
+    told = config.get("JupyterHubIdentity", {})
+    hub = {option: told[option] for option in ("api_url", "hub_url") if option in told}
+    merged = Config({"ContentsStorage": hub})
+    merged.merge(config)
+    return merged
 
 
 def _plugin(group: str, name: str, base: type, required: str) -> Any:

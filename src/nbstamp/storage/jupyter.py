@@ -16,7 +16,7 @@ import asyncio
 import errno
 import json
 import re
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote
@@ -86,18 +86,19 @@ class NoAnswer(Exception):
     """Nothing came back, or not all of it; whether the request was carried out is not known."""
 
 
-class Server:
-    """One Jupyter server that runs, for one task that must end in time."""
+class Peer:
+    """Somebody who is asked in the course of one task, which must end in time."""
 
     def __init__(
-        self, client: AsyncClient, url: str, headers: Mapping[str, str], *, seconds: float
+        self, client: AsyncClient, url: str, headers: Mapping[str, str], *, end: float
     ) -> None:
+        """``end`` is a time of the running loop."""
         import httpx2  # of the extra “hub”
 
         self._client = client
         self._url = url.rstrip("/")
         self._headers = headers
-        self._end = asyncio.get_running_loop().time() + seconds
+        self._end = end
         self._failures = (httpx2.HTTPError, httpx2.InvalidURL, TimeoutError)
 
     async def request(
@@ -109,8 +110,8 @@ class Server:
         content: bytes | AsyncIterator[bytes] | None = None,
         size: int = 0,
     ) -> Answer:
-        """Ask for ``path`` (unquoted) below the server's address; ``size`` bytes of ``content`` are
-        sent as JSON.
+        """Ask for ``path`` (unquoted) below the address; ``size`` bytes of ``content`` are sent as
+        JSON, and prolong the task.
 
         Raises :class:`NoAnswer`, also when the answer takes longer than the time that is left.
         """
@@ -118,8 +119,8 @@ class Server:
         if content is not None:
             headers |= {"Content-Type": "application/json", "Content-Length": str(size)}
         url = f"{self._url}/{quote(path)}{query}"
-        now = asyncio.get_running_loop().time()
-        end = max(self._end, now + CHECK) + size / SLOWEST
+        self._end += size / SLOWEST
+        end = max(self._end, asyncio.get_running_loop().time() + CHECK)
         data = bytearray()
         try:
             async with (
@@ -147,9 +148,9 @@ class Server:
             int(wait) if re.fullmatch("[0-9]{1,5}", wait) else BUSY,
         )
 
-    async def _json(self, method: str, path: str, body: Mapping[str, Json]) -> Answer:
-        content = json.dumps(body).encode()
-        return await self.request(method, _contents(path), content=content, size=len(content))
+
+class Server(Peer):
+    """One Jupyter server that runs."""
 
     # --- What is there --------------------------------------------------------------------------
 
@@ -242,6 +243,10 @@ class Server:
         """Remove a file that :func:`save` has made and nobody knows. Raises :class:`NoAnswer`."""
         await self.request("DELETE", _contents(target.path))
 
+    async def _json(self, method: str, path: str, body: Mapping[str, Json]) -> Answer:
+        content = json.dumps(body).encode()
+        return await self.request(method, _contents(path), content=content, size=len(content))
+
 
 def _contents(path: str) -> str:
     return f"api/contents/{path}".rstrip("/")
@@ -294,7 +299,7 @@ async def save(
     await _put(server, own, segments, creation_id)
     try:
         return await _name(server, target, own, creation_id, before)
-    except NoAnswer as err:
+    except (NoAnswer, StorageUnavailable) as err:
         raise _uncertain(err, "giving the notebook its name") from None
 
 
@@ -335,7 +340,7 @@ async def _earlier(
 
 
 async def _notebooks(
-    server: Server, target: Target, files: Sequence[_File] | object, *, holding: str
+    server: Server, target: Target, files: Iterable[_File], *, holding: str
 ) -> AsyncIterator[Seen]:
     """The newest notebooks of the series of ``target`` among ``files`` that have a provenance and
     hold ``holding``."""
