@@ -2,22 +2,39 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import shutil
+import subprocess
+import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import nbformat
+import psutil
 import pytest
 
+from between import Action, Between, Cut, Reply, Slow
+from creating import instance
 from hubs import SCOPES, Hub, running_hub
+from nbstamp.core.errors import (
+    SaveUncertain,
+    StorageBusy,
+    StorageFull,
+    StorageUnavailable,
+    TemplatingError,
+    TooLarge,
+    UnacceptableFileName,
+)
 from nbstamp.core.instance import Instance
 from nbstamp.core.naming import Target
 from nbstamp.core.user import User
-from nbstamp.storage.base import Storage
+from nbstamp.storage.base import Saved, Storage, Waiting
 from nbstamp.storage.contents import ContentsStorage
 from nbstamp.testing import StorageContract
+from support import missing_tool
 
 ANNA = "anna@facility.example"
 """An account name that is not the same in an address."""
@@ -84,3 +101,290 @@ class TestContents(StorageContract):
 def same_notebook(one: bytes, other: bytes) -> bool:
     read = [nbformat.reads(data.decode(), as_version=nbformat.NO_CONVERT) for data in (one, other)]
     return bool(read[0] == read[1]) and b"\r" not in json.dumps(read[0]).encode()
+
+
+# --- One hub, and what can go wrong -------------------------------------------------------------
+
+TARGET = Target(("notebooks", "sem"), "Analysis.ipynb")
+only_6 = pytest.mark.parametrize("hub", ["6"], indirect=True)
+
+
+@pytest.fixture
+def anna(hub: Hub) -> User:
+    return User(ANNA, hub.token(ANNA, SCOPES))
+
+
+@pytest.fixture
+def between(hub: Hub) -> Iterator[Between]:
+    """Between nbstamp and the hub's proxy."""
+    with Between(hub.origin).running() as between:
+        yield between
+
+
+@pytest.fixture
+def storage(hub: Hub, home: Path, between: Between) -> ContentsStorage:
+    """A storage that reaches servers of users through ``between``."""
+    return contents(hub, proxy_url=between.url, patience=3)
+
+
+def save(storage: ContentsStorage, user: User, creation_id: str = "creation-1") -> Saved | Waiting:
+    return asyncio.run(storage.save(user, TARGET, instance(creation_id, size=300_000)))
+
+
+def notebooks(home: Path) -> list[str]:
+    """Every complete notebook; fails for one that is not complete."""
+    found = sorted(file for file in home.rglob("*.ipynb") if ".ipynb_checkpoints" not in file.parts)
+    for file in found:
+        nbformat.validate(nbformat.reads(file.read_text(), as_version=4))
+    return [str(file.relative_to(home)) for file in found]
+
+
+CUTS = {
+    "half of the notebook arrives": ("PUT", "Analysis~", Cut(0.5)),
+    "the answer to the notebook is lost": ("PUT", "Analysis~", Cut(1)),
+    "the answer to the notebook is nonsense": ("PUT", "Analysis~", Reply(200, b"<h1>Welcome</h1>")),
+    "the notebook is not passed on": ("PUT", "Analysis~", Reply(502, b"bad gateway")),
+    "the rename is not carried out": ("PATCH", "Analysis~", Cut(0)),
+    "the answer to the rename is lost": ("PATCH", "Analysis~", Cut(1)),
+    "the rename is refused": ("PATCH", "Analysis~", Reply(500, b"oh")),
+    "the first listing is cut off": ("GET", "type=directory", Cut(0)),
+    "a folder is refused": ("PUT", "notebooks", Reply(500, b"oh")),
+}
+
+
+@only_6
+@pytest.mark.parametrize("fault", CUTS.values(), ids=CUTS.keys())
+def test_a_fault_leads_to_a_notebook_or_to_words_and_the_next_try_to_one(
+    storage: ContentsStorage, anna: User, home: Path, between: Between, fault: Any
+) -> None:
+    between.once(*fault)
+    try:
+        outcome = save(storage, anna)
+    except StorageUnavailable as err:
+        assert ("Nothing was created" in err.message) == (not isinstance(err, SaveUncertain))
+        assert not notebooks(home) or isinstance(err, SaveUncertain)
+    else:
+        assert isinstance(outcome, Saved)
+        assert [outcome.target.path] == notebooks(home)
+    again = save(storage, anna)
+    assert isinstance(again, Saved)
+    assert [again.target.path] == notebooks(home)
+
+
+ANSWERS = {
+    "a page of the hub": (Reply(403, b"<h1>403 : Forbidden</h1>"), StorageUnavailable),
+    "sign in": (Reply(302, headers=(("Location", "/hub/login"),)), StorageUnavailable),
+    "not running": (Reply(424, b"<h1>424</h1>"), StorageUnavailable),
+    "no permission": (
+        Reply(403, b'{"message": "Permission denied: x"}', "application/json"),
+        StorageUnavailable,
+    ),
+    "too large for a proxy": (Reply(413, b"too large"), TooLarge),
+    "busy": (Reply(429, b"slow down", headers=(("Retry-After", "7"),)), StorageBusy),
+    "quota": (
+        Reply(
+            500,
+            b'{"message": "Unexpected error: x [Errno 122] Disk quota exceeded"}',
+            "application/json",
+        ),
+        StorageFull,
+    ),
+    "no space": (Reply(507, b"full"), StorageFull),
+    "nonsense": (Reply(200, b"[[["), StorageUnavailable),
+    "slow": (Slow(30), StorageUnavailable),
+    "nobody there": (Cut(0), StorageUnavailable),
+}
+
+
+@only_6
+@pytest.mark.parametrize("answer", ANSWERS.values(), ids=ANSWERS.keys())
+@pytest.mark.parametrize("part", ["/api/contents/", "Analysis~"], ids=["all", "the notebook"])
+def test_every_answer_has_words_and_leaves_nothing(
+    storage: ContentsStorage, anna: User, home: Path, between: Between, answer: Any, part: str
+) -> None:
+    action, error = answer
+    between.always(part, action)
+    with pytest.raises(error) as raised:
+        save(storage, anna)
+    message = raised.value.message
+    assert ("Nothing was created" in message) == (not isinstance(raised.value, SaveUncertain))
+    assert not notebooks(home)
+    assert anna.token not in message + raised.value.log
+    if isinstance(raised.value, StorageBusy):
+        assert raised.value.retry_after == 7
+
+
+@only_6
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        (Reply(403, b"{}"), StorageUnavailable),
+        (Reply(404, b"<h1>404</h1>"), StorageUnavailable),
+        (Reply(429, b"", headers=(("Retry-After", "5"),)), StorageBusy),
+        (Reply(500, b"oh"), StorageUnavailable),
+        (Reply(200, b"<h1>Welcome</h1>"), StorageUnavailable),
+        (Reply(200, b'{"name": "anna"}'), StorageUnavailable),
+        (Slow(30), StorageUnavailable),
+        (Cut(0), StorageUnavailable),
+    ],
+)
+def test_a_hub_that_does_not_say_whether_the_server_runs(
+    hub: Hub, home: Path, anna: User, answer: Any, error: type[TemplatingError]
+) -> None:
+    with Between(hub.api_url).running() as between:
+        between.always("/users/", answer)
+        api_url = hub.api_url.replace(str(hub.api_port), str(between.port))
+        storage = ContentsStorage(
+            api_url=api_url, hub_url=f"{hub.url}hub/", proxy_url=hub.origin, patience=2
+        )
+        with pytest.raises(error, match="Nothing was created"):
+            save(storage, anna)
+        description = asyncio.run(storage.describe(anna, TARGET, lambda origin: True))
+        assert (description.looked, description.found) == (False, None)
+        assert description.warnings
+        between.always("nothing", None)
+        assert isinstance(save(storage, anna), Saved)
+
+
+@only_6
+def test_a_full_disk_is_said_and_nothing_stays(
+    storage: ContentsStorage, anna: User, home: Path
+) -> None:
+    small = home / "notebooks" / "sem"
+    small.mkdir(parents=True)
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=200k", "tmpfs", small]).returncode:
+        missing_tool("the right to mount a file system")
+    try:
+        with pytest.raises(StorageFull, match="Nothing was created"):
+            save(storage, anna)
+        assert not notebooks(home)
+        (small / "fill").write_bytes(b"x" * 200 * 1024)
+        with pytest.raises(StorageFull, match="Nothing was created"):
+            asyncio.run(storage.save(anna, TARGET, instance("creation-2")))
+        assert not notebooks(home)
+        (small / "fill").unlink()
+        saved = asyncio.run(storage.save(anna, TARGET, instance("creation-2")))
+        assert isinstance(saved, Saved)
+        assert [saved.target.path] == notebooks(home)
+    finally:
+        subprocess.run(["umount", "--lazy", small], check=True)
+
+
+@only_6
+def test_the_folder_may_be_a_file(storage: ContentsStorage, anna: User, home: Path) -> None:
+    (home / "notebooks").write_text("mine")
+    with pytest.raises(UnacceptableFileName, match="notebooks"):
+        save(storage, anna)
+    assert (home / "notebooks").read_text() == "mine"
+
+
+@only_6
+def test_the_server_does_not_get_a_byte_order_mark(
+    storage: ContentsStorage, anna: User, home: Path
+) -> None:
+    made = instance("creation-1")
+    marked = replace(made, segments=(b"\xef\xbb\xbf" + bytes(made),))
+    saved = asyncio.run(storage.save(anna, TARGET, marked))
+    assert isinstance(saved, Saved)
+    assert same_notebook((home / saved.target.path).read_bytes(), bytes(made))
+
+
+@only_6
+def test_a_stopped_server_is_waited_for_and_nothing_is_asked_of_it(
+    hub: Hub, storage: ContentsStorage, anna: User, home: Path, between: Between
+) -> None:
+    hub.stop_server(ANNA)
+    try:
+        outcome = save(storage, anna)
+        assert isinstance(outcome, Waiting)
+        assert outcome.url == f"{hub.url}hub/spawn/anna%40facility.example"
+        description = asyncio.run(storage.describe(anna, TARGET, lambda origin: True))
+        assert not description.looked
+        assert "not running" in description.warnings[0]
+        assert not between.seen
+        assert not hub.ready(ANNA)
+    finally:
+        hub.start_server(ANNA)
+    assert isinstance(save(storage, anna), Saved)
+
+
+@only_6
+def test_a_server_that_is_killed_while_it_writes(
+    hub: Hub, storage: ContentsStorage, anna: User, home: Path, between: Between
+) -> None:
+    def kill(method: str, path: str) -> Action:
+        if method == "PUT" and "Analysis~" in path:
+            servers = [
+                process
+                for process in psutil.process_iter(["cmdline"])
+                if "jupyterhub-singleuser" in " ".join(process.info["cmdline"] or ())
+                and process.is_running()
+                and str(hub.folder) in str(process.environ().get("HOME", ""))
+            ]
+            for server in servers:
+                server.kill()
+            psutil.wait_procs(servers, timeout=10)
+        return None
+
+    between.rule = kill
+    try:
+        with pytest.raises(SaveUncertain):
+            save(storage, anna)
+        assert not notebooks(home)
+    finally:
+        between.always("nothing", None)
+        deadline = time.monotonic() + 60
+        while hub.ready(ANNA) and time.monotonic() < deadline:
+            time.sleep(0.5)
+        hub.start_server(ANNA)
+    saved = save(storage, anna)
+    assert isinstance(saved, Saved)
+    assert [saved.target.path] == notebooks(home)
+
+
+@only_6
+def test_kernels_of_the_server_are_told(hub: Hub, anna: User, home: Path) -> None:
+    description = asyncio.run(contents(hub).describe(anna, TARGET, lambda origin: False))
+    assert description.kernels == {"python3": "Python 3 (ipykernel)"}
+
+
+@only_6
+def test_a_prefix_goes_in_front_of_every_folder(hub: Hub, anna: User, home: Path) -> None:
+    storage = contents(hub, prefix="kept/work", label="Your files", open_path="notebooks/{path}")
+    saved = save(storage, anna)
+    assert isinstance(saved, Saved)
+    assert saved.target == TARGET
+    assert saved.place == "Your files / kept / work / notebooks / sem / Analysis.ipynb"
+    server = f"{hub.url}user/anna@facility.example"
+    assert saved.url == f"{server}/notebooks/kept/work/notebooks/sem/Analysis.ipynb"
+    assert notebooks(home) == ["kept/work/notebooks/sem/Analysis.ipynb"]
+
+
+@only_6
+def test_the_same_creation_by_two_replicas_is_one_notebook(
+    hub: Hub, anna: User, home: Path
+) -> None:
+    async def both() -> list[Saved | Waiting]:
+        made = instance("creation-1", size=300_000)
+        return await asyncio.gather(
+            *(contents(hub, patience=30).save(anna, TARGET, made) for _ in range(6))
+        )
+
+    for _ in range(5):
+        outcomes = asyncio.run(both())
+        (path,) = {outcome.target.path for outcome in outcomes if isinstance(outcome, Saved)}
+        assert [path] == notebooks(home)
+        shutil.rmtree(home / "notebooks")
+
+
+def test_what_is_not_configured_is_said() -> None:
+    storage = ContentsStorage(api_url="", hub_url="/hub/", open_path="lab", prefix="a:b")
+    problems = storage.problems()
+    assert [problem.split()[0] for problem in problems] == [
+        "ContentsStorage.api_url",
+        "ContentsStorage.proxy_url",
+        "ContentsStorage.open_path",
+        "ContentsStorage.prefix:",
+    ]
+    with pytest.raises(StorageUnavailable, match="Nothing was created"):
+        save(storage, User(ANNA, "token"))

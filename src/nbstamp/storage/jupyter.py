@@ -43,7 +43,7 @@ NEWEST = 20
 """Notebooks of a series that are read to see where they come from."""
 LARGEST = 64 * 2**20
 """Bytes that are read of one series, and of one answer."""
-RIVAL = 300.0
+RIVAL = 60.0
 """Seconds for which a file with a name of its own may still be on its way to a pretty one; a save
 ends long before."""
 CHECK = 1.5
@@ -183,6 +183,8 @@ class Server(Peer):
         complete notebook of ours. Raises :class:`NoAnswer`."""
         query = "?type=file&format=text&content=1"
         answer = await self.request("GET", _contents(target.path), query)
+        if answer.status in (429, 502, 503, 504):
+            raise NoAnswer(f"status {answer.status}")
         text = answer.body.get("content")
         if answer.status != 200 or not isinstance(text, str) or holding not in text:
             return None
