@@ -122,6 +122,7 @@ class ContentsStorage(Storage):
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def save(self, user: User, target: Target, instance: Instance) -> Saved | Waiting:
+        self._check()
         wanted = self._below_prefix(target)
         turn = self._turns.setdefault(user.name, asyncio.Lock())
         async with turn, self._client() as client:
@@ -149,6 +150,7 @@ class ContentsStorage(Storage):
     ) -> Description:
         """Look at the target folder only; create and start nothing. A server that does not run or
         does not answer is a warning, because the notebook can still be a download."""
+        self._check()
         wanted = self._below_prefix(target)
         place = self._place(*wanted.folder)
         try:
@@ -192,6 +194,10 @@ class ContentsStorage(Storage):
             found.append(f"ContentsStorage.prefix: {err.message}")
         return found
 
+    def _check(self) -> None:
+        if problems := self.problems():
+            raise StorageUnavailable(_UNFINISHED, log=problems[0])
+
     # --- The hub --------------------------------------------------------------------------------
 
     async def _server(
@@ -202,8 +208,6 @@ class ContentsStorage(Storage):
 
         Raises :class:`~nbstamp.core.errors.StorageUnavailable`.
         """
-        if problems := self.problems():
-            raise StorageUnavailable(_UNFINISHED, log=problems[0])
         end = asyncio.get_running_loop().time() + (seconds or self.patience)
         headers = {"Authorization": f"token {user.token}"}
         hub = jupyter.Peer(client, self.api_url, headers, end=end)

@@ -18,6 +18,7 @@ import json
 import re
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from datetime import datetime
+from email.utils import mktime_tz, parsedate_tz
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote
 
@@ -99,6 +100,8 @@ class Peer:
         self._url = url.rstrip("/")
         self._headers = headers
         self._end = end
+        self.now = 0.0
+        """The clock of whoever answered last, in seconds since the epoch."""
         self._failures = (httpx2.HTTPError, httpx2.InvalidURL, TimeoutError)
 
     async def request(
@@ -141,6 +144,8 @@ class Peer:
                 body = None
         found = body if isinstance(body, dict) else {}
         wait = answer.headers.get("retry-after", "")
+        if date := parsedate_tz(answer.headers.get("date", "")):
+            self.now = mktime_tz(date)
         return Answer(
             answer.status_code,
             found,
@@ -164,16 +169,23 @@ class Server(Peer):
         answer = await self.request("GET", path, "?type=directory&content=1")
         if answer.status == 404:
             return None
-        if answer.status == 400:
-            raise _not_a_folder(folder)
+        if answer.status in (400, 500):
+            await self._check_folders(folder)
         entries = answer.body.get("content")
         if answer.status != 200 or not isinstance(entries, list):
             raise _refusal(answer, "listing the folder")
         return {file.name: file for entry in entries if (file := _file(entry))}
 
-    async def exists(self, target: Target) -> bool:
+    async def _check_folders(self, folder: Sequence[str]) -> None:
+        """Raise an error in words for the first part of a folder that is something else."""
+        for depth in range(1, len(folder) + 1):
+            path = _contents("/".join(folder[:depth]))
+            if (await self.request("GET", path, "?type=directory&content=0")).status == 400:
+                raise _not_a_folder(folder[:depth])
+
+    async def exists(self, path: str) -> bool:
         """Raises :class:`NoAnswer`, or an error in words."""
-        answer = await self.request("GET", _contents(target.path), "?content=0")
+        answer = await self.request("GET", _contents(path), "?content=0")
         if answer.status in (200, 404):
             return answer.status == 200
         raise _refusal(answer, "looking for the notebook")
@@ -214,10 +226,14 @@ class Server(Peer):
         Raises :class:`NoAnswer`, or an error in words.
         """
         for depth in range(1, len(folder) + 1):
-            answer = await self._json("PUT", "/".join(folder[:depth]), {"type": "directory"})
+            path = "/".join(folder[:depth])
+            answer = await self._json("PUT", path, {"type": "directory"})
             if answer.status == 400:
                 raise _not_a_folder(folder[:depth])
-            if answer.status not in (200, 201) or answer.body.get("type") != "directory":
+            if answer.body.get("type") == "directory" and answer.status in (200, 201):
+                continue
+            # two who make it at once: one of them is told 500
+            if answer.status != 500 or not await self.exists(path):
                 raise _refusal(answer, "making the folder")
 
     async def put(self, target: Target, segments: Sequence[bytes | memoryview]) -> Answer:
@@ -289,18 +305,24 @@ async def save(
     notebook if it was saved.
     """
     own = _own_name(target, creation_id)
+    known = None
     try:
         before = await server.listing(target.folder)
         if before is None:
             await server.make_folders(target.folder)
             before = {}
-        elif known := await _earlier(server, target, before, creation_id):
-            return Written(known, existed=True)
+        else:
+            known = await _earlier(server, target, before, creation_id)
     except NoAnswer as err:
         raise _silent(err, "before the notebook was written") from None
-    await _put(server, own, segments, creation_id)
+    if known is None:
+        await _put(server, own, segments, creation_id)
+    elif known != own or server.now - before[own.name].modified > RIVAL:
+        return Written(known, existed=True)
     try:
-        return await _name(server, target, own, creation_id, before)
+        # of a file that is known and new, another replica may be just about to do the same
+        written = await _name(server, target, own, creation_id, before)
+        return written._replace(existed=written.existed or known is not None)
     except (NoAnswer, StorageUnavailable) as err:
         raise _uncertain(err, "giving the notebook its name") from None
 
@@ -376,7 +398,7 @@ async def _put(
         found = await server.provenance(own, creation_id)
         if found and found.get("creation_id") == creation_id:
             return
-        if await server.exists(own):
+        if await server.exists(own.path):
             # Jupyter writes into the file itself: this is the beginning of the notebook
             await server.remove(own)
             if type(refusal) is StorageUnavailable:
@@ -395,12 +417,9 @@ async def _name(
 ) -> Written:
     """Give the notebook the first free name of its series, if that is safe."""
     listing = await server.listing(target.folder) or {}
-    new = {name: file for name, file in listing.items() if name != own.name and name not in before}
-    if other := await _earlier(server, target, new, creation_id):
-        # the same creation at once by another replica, which was through before this one put its
-        # file: nobody has been told of this one
-        await server.remove(own)
-        return Written(other, existed=True)
+    new = {name: file for name, file in listing.items() if name not in before}
+    if twin := await _twin(server, target, own, new, creation_id):
+        return twin
     if own.name not in listing or _has_rivals(target, own, listing):
         return await _there(server, target, own, creation_id)
     for number in range(NAMES):
@@ -415,7 +434,22 @@ async def _name(
             return Written(wanted, existed=False)
         if answer.status != 409:
             return await _there(server, target, own, creation_id)
+        new = {wanted.name: _File(wanted.name, notebook=True, size=0, modified=0)}
+        if twin := await _twin(server, target, own, new, creation_id):
+            return twin
     return Written(own, existed=False)
+
+
+async def _twin(
+    server: Server, target: Target, own: Target, files: Mapping[str, _File], creation_id: str
+) -> Written | None:
+    """The same creation among ``files``, by another replica at the same time that was through when
+    this one put its file; nobody has been told of that one."""
+    others = {name: file for name, file in files.items() if name != own.name}
+    if found := await _earlier(server, target, others, creation_id):
+        await server.remove(own)
+        return Written(found, existed=True)
+    return None
 
 
 def _has_rivals(target: Target, own: Target, listing: Mapping[str, _File]) -> bool:
@@ -429,11 +463,11 @@ def _has_rivals(target: Target, own: Target, listing: Mapping[str, _File]) -> bo
 
 async def _there(server: Server, target: Target, own: Target, creation_id: str) -> Written:
     """Where the notebook that was put is now, after an answer that does not say so."""
-    if await server.exists(own):
-        return Written(own, existed=False)
     listing = await server.listing(target.folder) or {}
-    if known := await _earlier(server, target, listing, creation_id):
-        return Written(known, existed=True)
+    if twin := await _twin(server, target, own, listing, creation_id):
+        return twin
+    if own.name in listing:
+        return Written(own, existed=False)
     raise _uncertain(NoAnswer("the notebook is not where it was put"), "naming the notebook")
 
 
