@@ -272,9 +272,8 @@ class Flow:
             case Download():
                 return attachment(outcome)
             case Waiting():
-                fields = _kept(form, parameters) | {"waited": "1"}
-                again_waiting = "waited" in form
-                return self._pages.waiting(outcome, fields, len(parameters), again=again_waiting)
+                kept, started = _kept(form, parameters), "started" in form
+                return self._pages.waiting(outcome, kept, len(parameters), started=started)
             case Saved():
                 return self._pages.saved(outcome, self._portals.at(again.portal), self._back(again))
 

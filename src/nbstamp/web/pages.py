@@ -176,17 +176,17 @@ class Pages:
         )
 
     def waiting(
-        self, waiting: Waiting, fields: Mapping[str, str], count: int, *, again: bool
+        self, waiting: Waiting, fields: Mapping[str, str], count: int, *, started: bool
     ) -> Response:
         """Keeps ``fields`` for ``/create`` in the browser's tab while its user's server starts, and
-        sends them again afterwards; without scripts, or when it has been done ``again`` for
-        nothing, the user does it."""
+        sends them again afterwards; without scripts, or when it was ``started`` already and is gone
+        again, the user does it."""
         return self._page(
             "waiting.html",
             fields=fields,
             count=count,
             start=waiting.url,
-            again=again,
+            started=started,
             message="",
             seconds=0,
         )
@@ -199,7 +199,7 @@ class Pages:
             fields=fields,
             count=count,
             start="",
-            again=False,
+            started=False,
             message=err.message,
             seconds=err.retry_after,
         )
