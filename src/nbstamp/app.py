@@ -54,8 +54,8 @@ class Server(Configurable):
     ).tag(config=True)
     storage = Unicode(
         "download",
-        help="""Where notebooks go: the name of an installed storage (download, folder), or an
-        import string of a class of your own.
+        help="""Where notebooks go: the name of an installed storage (download, folder, contents),
+        or an import string of a class of your own.
 
         c.Server.storage = "folder"
         """,
