@@ -6,6 +6,7 @@ import asyncio
 import re
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -32,11 +33,12 @@ class Facility:
     hub: Hub
     service: HubService
     site: Site
+    browsers: ExitStack
 
     def person(self) -> Person:
         """Somebody with a browser of their own."""
         client = httpx2.Client(timeout=120, trust_env=False, follow_redirects=True)
-        return Person(replace(self.site, client=client), self.hub)
+        return Person(replace(self.site, client=self.browsers.enter_context(client)), self.hub)
 
 
 @dataclass
@@ -106,7 +108,8 @@ c.JupyterHub.services[1]["oauth_client_allowed_scopes"] += ["read:users:groups!u
             root=make(folder / "notebooks"),
         )
         site.url = hub.wait_for_service(service)
-        yield Facility(hub, service, site)
+        with ExitStack() as browsers:
+            yield Facility(hub, service, site, browsers)
         site.stop()
 
 
@@ -269,6 +272,7 @@ def test_another_users_confirmation_is_worth_nothing(facility: Facility) -> None
     ben.sign_in("ben")
     form = create_form(anna.site.confirmation(PLAIN, {"a": "anna's own"}))
     before = facility.site.notebooks()
+    assert form.fields["folder"] == "anna/sem"
     answer = ben.site.send(form)
     assert answer.status_code == 403
     assert "belongs to another user" in answer.text
@@ -278,6 +282,27 @@ def test_another_users_confirmation_is_worth_nothing(facility: Facility) -> None
     assert "Jupyter account: <strong>ben</strong>" in page.text
     ben.site.send(create_form(page))
     assert set(facility.site.notebooks()) - set(before) == {"ben/sem/plain.ipynb"}
+
+
+@pytest.mark.parametrize("folder", ["ben/sem", "", "annabel", "sem/anna"])
+def test_nobody_writes_into_another_users_folder(facility: Facility, folder: str) -> None:
+    person = facility.person()
+    person.sign_in("anna")
+    before = facility.site.notebooks()
+    answer = person.site.send(
+        create_form(person.site.confirmation(PLAIN, {"a": "mine"})), folder=folder or "/"
+    )
+    assert answer.status_code == 422
+    assert "must be “anna” or one below it" in answer.text
+    body = {"template": PLAIN, "folder": folder or "/"}
+    token = facility.hub.token("anna", ["access:services!service=templates"])
+    answer = person.site.client.post(
+        person.site.url + "api/v1/notebooks",
+        json=body,
+        headers={"Authorization": f"token {token}"},
+    )
+    assert answer.status_code == 422
+    assert facility.site.notebooks() == before
 
 
 def test_switching_accounts_keeps_the_values(facility: Facility) -> None:
@@ -329,7 +354,8 @@ def test_programs_use_tokens_of_the_hub(facility: Facility) -> None:
     body = {"template": PLAIN, "parameters": {"a": "by a program"}, "name": "program"}
 
     def create(token: str | None, **headers: str) -> httpx2.Response:
-        given = headers | ({"Authorization": f"token {token}"} if token else {})
+        authorization = {b"Authorization": f"token {token}".encode()} if token else {}
+        given = {name.encode(): v.encode() for name, v in headers.items()} | authorization
         return httpx2.post(
             person.site.url + "api/v1/notebooks", json=body, headers=given, trust_env=False
         )
@@ -344,7 +370,7 @@ def test_programs_use_tokens_of_the_hub(facility: Facility) -> None:
         "nobody's token": create("0" * 32),
         "without the scope": create(facility.hub.token("ben", ["read:users:name!user"])),
         "a service's token": create(facility.hub.admin),
-        "not ASCII": create("\N{LATIN SMALL LETTER E WITH ACUTE}".encode().decode("latin-1")),
+        "not ASCII": create("é"),
     }
     for what, answer in refused.items():
         assert answer.status_code == 403, what
