@@ -6,72 +6,21 @@ import asyncio
 import re
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 from urllib.parse import parse_qs, urljoin, urlsplit
 
 import httpx2
 import pytest
 from traitlets.config import Config
 
-from hubs import Hub, HubService, LaunchHub, external_service, managed, running_hub
+from hubs import Facility, LaunchHub, external_service, managed, running_facility
 from nbstamp.app import ConfigurationError, build, read_hub_environment
 from nbstamp.identity.base import Caller, Surroundings
 from nbstamp.identity.jupyterhub import JupyterHubIdentity
 from nbstamp.web.tokens import Tokens
-from support import TOKENS, Form, Launch, Site, create_form, forms, stamped, start
+from support import Launch, create_form, forms, stamped
 
 PLAIN = "sem/plain.ipynb"
-
-
-@dataclass
-class Facility:
-    """A JupyterHub with nbstamp behind its proxy."""
-
-    hub: Hub
-    service: HubService
-    site: Site
-    browsers: ExitStack
-
-    def person(self) -> Person:
-        """Somebody with a browser of their own."""
-        client = httpx2.Client(timeout=120, trust_env=False, follow_redirects=True)
-        return Person(replace(self.site, client=self.browsers.enter_context(client)), self.hub)
-
-
-@dataclass
-class Person:
-    """A browser without scripts."""
-
-    site: Site
-    hub: Hub
-
-    def kept(self, params: object) -> Form:
-        """Click on the portal; returns the form of the page that waits for the sign-in."""
-        page = self.site.confirmation(PLAIN, params)
-        assert page.status_code == 200, page.text
-        return next(form for form in forms(page.text) if "Continue" in form.buttons)
-
-    def sign_in(self, user: str) -> httpx2.Response:
-        """Follow the link *Sign in in a new tab*."""
-        login = f"{self.site.url}login?next={urlsplit(self.site.url).path}signed-in"
-        page = self.hub.sign_in(self.site.client, user, login)
-        self.note_cookies()
-        return page
-
-    def note_cookies(self) -> None:
-        TOKENS.update(cookie.value or "" for cookie in self.site.client.cookies.jar)
-        TOKENS.discard("")
-
-    def get(self, path: str = "", **options: Any) -> httpx2.Response:
-        return self.site.client.get(self.site.url + path, **options)
-
-    def cookies(self) -> dict[str, str]:
-        """The cookies of nbstamp."""
-        path = urlsplit(self.site.url).path
-        return {c.name: c.value or "" for c in self.site.client.cookies.jar if c.path == path}
 
 
 @pytest.fixture(scope="module", params=["6", "5"])
@@ -83,44 +32,19 @@ def facility(
 ) -> Iterator[Facility]:
     name = f"signing{request.param}"
     folder = tmp_path_factory.mktemp(name)
-    service = external_service()
-    with running_hub(
-        name,
-        folder=folder,
-        logs=logs,
-        version=request.param,
-        services=[service],
-        config="""
+    config = """
 c.JupyterHub.load_groups = {"sem": {"users": ["anna"]}}
-c.JupyterHub.services[1]["oauth_client_allowed_scopes"] += ["read:users:groups!user"]
-""",
-    ) as hub:
-        site = start(
-            logs,
-            f"--templates={templates}",
-            f"--port={service.port}",
-            "--storage=folder",
-            f"--FolderStorage.root={folder}/notebooks",
-            "--Server.target_folder={username}/{folder}",
-            "--JupyterHubIdentity.recheck=0.5",
-            name=f"{name}-nbstamp",
-            environment=hub.environment(service),
-            root=make(folder / "notebooks"),
-        )
-        site.url = hub.wait_for_service(service)
-        with ExitStack() as browsers:
-            yield Facility(hub, service, site, browsers)
-        site.stop()
-
-
-def make(folder: Path) -> Path:
-    folder.mkdir()
-    return folder
+"""
+    arguments = [f"--templates={templates}", "--JupyterHubIdentity.recheck=0.5"]
+    with running_facility(
+        name, *arguments, folder=folder, logs=logs, version=request.param, config=config
+    ) as facility:
+        yield facility
 
 
 def test_a_click_survives_signing_in_without_scripts(facility: Facility) -> None:
     person = facility.person()
-    form = person.kept({"a": "survives", "object_id": 7})
+    form = person.kept(PLAIN, {"a": "survives", "object_id": 7})
     assert "Close this tab" in person.sign_in("anna").text
     page = person.site.send(form)
     assert "Jupyter account: <strong>anna</strong>" in page.text
@@ -420,6 +344,7 @@ def test_groups_are_known_where_the_hub_tells_them(facility: Facility) -> None:
         )
         token = facility.hub.token(user, scopes)
         found = await identity.user(Caller({"authorization": f"token {token}"}))
+        await identity.close()
         assert found
         assert found.name == user
         assert found.token == token

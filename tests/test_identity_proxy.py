@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import http.server
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +17,7 @@ from nbstamp.core.user import User
 from nbstamp.identity.base import Caller, Surroundings
 from nbstamp.identity.proxy import ProxyIdentity
 from nbstamp.web.tokens import Tokens
+from relays import relay
 from support import Launch, Site, create_form, forms
 
 PLAIN = "sem/plain.ipynb"
@@ -163,43 +162,11 @@ def test_a_header_that_came_twice_is_refused(site: Site) -> None:
 # --- A proxy that changes host and scheme -------------------------------------------------------
 
 
-class Changing(http.server.BaseHTTPRequestHandler):
-    """A reverse proxy that takes TLS off and sends its own idea of Host, and says nothing of it."""
-
-    protocol_version = "HTTP/1.1"
-    upstream = ""
-
-    def do_GET(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        headers = {k: v for k, v in self.headers.items() if k.lower() not in ("host", "connection")}
-        headers["Host"] = "internal.example:1234"
-        answer = httpx2.request(
-            self.command, self.upstream + self.path, headers=headers, content=body, trust_env=False
-        )
-        self.send_response(answer.status_code)
-        for name, value in answer.headers.multi_items():
-            if name not in ("transfer-encoding", "connection", "date", "content-length"):
-                self.send_header(name, value)
-        self.send_header("Content-Length", str(len(answer.content)))
-        self.end_headers()
-        self.wfile.write(answer.content)
-
-    do_POST = do_GET  # noqa: N815 (the name that http.server calls)
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Nothing: paths may hold values."""
-
-
 @pytest.fixture
 def changed(site: Site) -> Iterator[str]:
-    """The address of a server behind a proxy that changes host and scheme."""
-    handler = type("Handler", (Changing,), {"upstream": site.origin})
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}/templates/"
-        server.shutdown()
-        thread.join()
+    """The address of a server behind a proxy that takes TLS off and sends its own idea of Host."""
+    with relay(site.origin, headers={"Host": "internal.example:1234"}) as proxy:
+        yield f"{proxy.origin}/templates/"
 
 
 @pytest.mark.parametrize("says_where_from", [True, False])

@@ -137,9 +137,9 @@ class Flow:
                     creation_id=before.creation_id,
                 )
             if token := form.get("arrival"):
-                arrival = self._tokens.open(ARRIVAL, token)
-                if arrival.age <= FRESH and arrival.data.get("hash") == parameters.hash:
-                    return Wish(path, parameters, portal=str(arrival.data.get("portal", "")))
+                arrival = self._tokens.read(ARRIVAL, token, FRESH)
+                if arrival and arrival.get("hash") == parameters.hash:
+                    return Wish(path, parameters, portal=str(arrival.get("portal", "")))
         except BadToken:
             pass
         return None
