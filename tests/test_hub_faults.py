@@ -61,9 +61,7 @@ FAULTS = {"down": down, "slow": slow}
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_the_same_pages_work_after_the_hub_is_back(
-    facility: Facility, fault: str, record_property: Any
-) -> None:
+def test_the_same_pages_work_after_the_hub_is_back(facility: Facility, fault: str) -> None:
     person = signed_in(facility)
     confirmation = create_form(person.site.confirmation(PLAIN, {"a": f"hub {fault}"}))
     arriving = forms(person.site.click(PLAIN, {"a": "arriving"}).text)[0]
@@ -71,7 +69,7 @@ def test_the_same_pages_work_after_the_hub_is_back(
     with FAULTS[fault](facility):
         began = time.monotonic()
         pressed = person.site.send(confirmation, name=f"{fault}.ipynb")
-        record_property("seconds", round(time.monotonic() - began, 1))
+        print(f"a page after {time.monotonic() - began:.1f} s")
         arrived = person.site.send(arriving)
         catalogue = person.get()
         for page in (pressed, arrived, catalogue):
@@ -98,7 +96,7 @@ def test_signing_in_begins_again_where_the_hub_was_away(facility: Facility) -> N
         facility.hub.origin,
         f"/services/templates/login?next=/services/templates/t/{PLAIN}",
     )
-    while "oauth_callback" not in where:
+    while not urlsplit(where).path.endswith("/oauth_callback"):
         url = urljoin(url, where)
         where = client.get(url, follow_redirects=False).headers["location"]
     callback = urljoin(facility.site.url, urlsplit(where)._replace(scheme="", netloc="").geturl())
@@ -200,7 +198,7 @@ def test_nonsense_is_not_a_user(launch: Launch, nonsense: str, what: str) -> Non
     assert "unforeseen" not in site.log.read_text()
 
 
-def test_a_hub_that_drips_is_given_up_in_time(launch: Launch, record_property: Any) -> None:
+def test_a_hub_that_drips_is_given_up_in_time(launch: Launch) -> None:
     """An answer that goes on and on, a byte at a time, so that no read of it is ever too long."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         stop = threading.Event()
@@ -218,10 +216,8 @@ def test_a_hub_that_drips_is_given_up_in_time(launch: Launch, record_property: A
 
         thread = threading.Thread(target=drip)
         thread.start()
-        began = time.monotonic()
         url = f"http://127.0.0.1:{listening.getsockname()[1]}/hub/api"
         _, page = visit(launch, "drips", url)
-        record_property("seconds", round(time.monotonic() - began, 1))
         stop.set()
         thread.join()
     assert page.status_code == 502
