@@ -366,7 +366,7 @@ c.JupyterHub.load_roles = {roles!r}
         hub.stop()
 
 
-@dataclass
+@dataclass(eq=False)
 class Facility:
     """A JupyterHub with nbstamp behind its proxy."""
 
@@ -403,8 +403,8 @@ class Person:
         return page
 
     def note_cookies(self) -> None:
-        TOKENS.update(cookie.value or "" for cookie in self.site.client.cookies.jar)
-        TOKENS.discard("")
+        """Have the logs searched for the cookies of nbstamp."""
+        TOKENS.update(self.cookies().values())
 
     def get(self, path: str = "", **options: Any) -> httpx2.Response:
         return self.site.client.get(self.site.url + path, **options)

@@ -46,8 +46,7 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
     context = browser.new_context()
     context.set_default_timeout(60_000)
     yield context
-    TOKENS.update(cookie.get("value") or "-" for cookie in context.cookies())
-    TOKENS.discard("-")
+    TOKENS.update(c["value"] for c in context.cookies() if c["name"].startswith("nbstamp"))
     context.close()
 
 

@@ -13,12 +13,12 @@ import httpx2
 import pytest
 from traitlets.config import Config
 
-from hubs import Facility, LaunchHub, external_service, managed, running_facility
+from hubs import Facility, LaunchHub, Person, external_service, managed, running_facility
 from nbstamp.app import ConfigurationError, build, read_hub_environment
 from nbstamp.identity.base import Caller, Surroundings
 from nbstamp.identity.jupyterhub import JupyterHubIdentity
 from nbstamp.web.tokens import Tokens
-from support import Launch, create_form, forms, stamped
+from support import PORTAL, Launch, create_form, forms, stamped
 
 PLAIN = "sem/plain.ipynb"
 
@@ -247,6 +247,156 @@ def test_switching_accounts_keeps_the_values(facility: Facility) -> None:
     page = person.site.send(form)
     assert "Jupyter account: <strong>ben</strong>" in page.text
     assert create_form(page).fields["params"] == '{"a":"for somebody else"}'
+
+
+OWN, FOREIGN = "same-origin", "cross-site"
+ARRIVING, SIGN_IN, CONFIRMATION = "arriving", "sign in", "confirmation"
+
+
+@pytest.mark.parametrize(
+    ("site", "origin", "session", "arrival", "expected"),
+    [
+        # Sec-Fetch-Site, Origin, session cookie, arrival -> page
+        (FOREIGN, PORTAL, "none", "none", ARRIVING),
+        (FOREIGN, PORTAL, "good", "none", ARRIVING),
+        ("same-site", PORTAL, "good", "none", ARRIVING),
+        (None, PORTAL, "good", "none", ARRIVING),
+        (None, None, "good", "none", ARRIVING),
+        (None, "null", "good", "none", ARRIVING),
+        (FOREIGN, PORTAL, "good", "forged", ARRIVING),
+        (FOREIGN, PORTAL, "none", "valid", SIGN_IN),
+        (OWN, "own", "none", "valid", SIGN_IN),
+        (OWN, "own", "none", "none", SIGN_IN),
+        (OWN, "own", "forged", "valid", SIGN_IN),
+        (OWN, "own", "token of the hub", "valid", SIGN_IN),
+        (None, None, "none", "valid", SIGN_IN),
+        (OWN, "own", "good", "valid", CONFIRMATION),
+        (OWN, "own", "good", "none", CONFIRMATION),
+        (OWN, "own", "good", "forged", CONFIRMATION),
+        (None, "own", "good", "valid", CONFIRMATION),
+        (None, None, "good", "valid", CONFIRMATION),
+        (FOREIGN, PORTAL, "good", "valid", CONFIRMATION),
+    ],
+)
+def test_which_page_answers_whom(
+    facility: Facility,
+    site: str | None,
+    origin: str | None,
+    session: str,
+    arrival: str,
+    expected: str,
+) -> None:
+    person = facility.person()
+    fields = {"params": '{"a": "matrix"}'}
+    if arrival == "valid":
+        fields["arrival"] = forms(person.site.click(PLAIN, fields["params"]).text)[0].fields[
+            "arrival"
+        ]
+    elif arrival == "forged":
+        fields["arrival"] = FORGED
+    answer = person.site.client.post(
+        person.site.template_url(PLAIN),
+        data=fields,
+        headers=sender(person, site, origin) | cookie(facility, session),
+    )
+    assert answer.status_code == 200
+    found = [form.action.rpartition("/")[2] for form in forms(answer.text)]
+    page = CONFIRMATION if "create" in found else SIGN_IN if "login" in answer.text else ARRIVING
+    assert page == expected
+
+
+CREATED, REFUSED, AGAIN = "created", "refused", "shown again"
+
+
+@pytest.mark.parametrize(
+    ("site", "origin", "session", "token", "expected"),
+    [
+        # Sec-Fetch-Site, Origin, session cookie, confirmation token -> outcome
+        (OWN, "own", "good", "own", CREATED),
+        (None, "own", "good", "own", CREATED),
+        (None, None, "good", "own", CREATED),
+        (FOREIGN, PORTAL, "good", "own", REFUSED),
+        (FOREIGN, "own", "good", "own", REFUSED),
+        ("same-site", PORTAL, "good", "own", REFUSED),
+        (None, PORTAL, "good", "own", REFUSED),
+        (None, "null", "good", "own", REFUSED),
+        (OWN, "own", "good", "another user's", REFUSED),
+        (OWN, "own", "good", "forged", AGAIN),
+        (OWN, "own", "good", "none", AGAIN),
+        (OWN, "own", "none", "own", SIGN_IN),
+        (OWN, "own", "forged", "own", SIGN_IN),
+        (OWN, "own", "token of the hub", "own", SIGN_IN),
+        (OWN, "own", "none", "forged", SIGN_IN),
+        (FOREIGN, PORTAL, "none", "own", REFUSED),
+    ],
+)
+def test_who_creates(
+    facility: Facility,
+    site: str | None,
+    origin: str | None,
+    session: str,
+    token: str,
+    expected: str,
+) -> None:
+    owner = "ben" if token == "another user's" else "anna"
+    page = facility.person().site.client.post(
+        facility.site.template_url(PLAIN),
+        data={"params": '{"a": "who creates"}'},
+        headers=facility.site.own | cookie(facility, "good", owner),
+    )
+    form = create_form(page)
+    if token in ("forged", "none"):
+        form.fields["token"] = FORGED if token == "forged" else ""
+    before = facility.site.notebooks()
+    person = facility.person()
+    answer = person.site.client.post(
+        facility.site.url + "create",
+        data=form.fields,
+        headers=sender(person, site, origin) | cookie(facility, session),
+    )
+    found = {
+        CREATED: answer.status_code == 200 and "Your notebook is saved" in answer.text,
+        REFUSED: answer.status_code == 403 and "Nothing was created" in answer.text,
+        AGAIN: answer.status_code == 409 and bool(create_form(answer)),
+        SIGN_IN: answer.status_code == 200 and "Signing in with Jupyter" in answer.text,
+    }
+    assert [outcome for outcome, is_it in found.items() if is_it] == [expected]
+    assert (facility.site.notebooks() != before) == (expected == CREATED)
+
+
+FORGED = Tokens(["not this server's secret, but as long"]).seal(
+    "arrival", {"portal": "", "hash": ""}
+)
+
+
+def sender(person: Person, site: str | None, origin: str | None) -> dict[str, str]:
+    """Headers of a form as a browser sends it."""
+    headers = {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
+    if site is not None:
+        headers["Sec-Fetch-Site"] = site
+    if origin is not None:
+        headers["Origin"] = person.site.origin if origin == "own" else origin
+    return headers
+
+
+def cookie(facility: Facility, session: str, user: str = "anna") -> dict[str, str]:
+    """A session cookie of this kind."""
+    if session == "none":
+        return {}
+    if session == "good":
+        if (facility, user) not in SESSIONS:
+            person = facility.person()
+            person.sign_in(user)
+            SESSIONS[facility, user] = person.cookies()["nbstamp-session"]
+        value = SESSIONS[facility, user]
+    elif session == "forged":
+        value = Tokens(["not this server's secret, but as long"]).seal("session", {"token": "x"})
+    else:
+        value = facility.hub.token(user)
+    return {"Cookie": f"nbstamp-session={value}"}
+
+
+SESSIONS: dict[tuple[Facility, str], str] = {}
 
 
 def test_the_catalogue_is_for_users_and_health_for_everybody(facility: Facility) -> None:
