@@ -545,9 +545,10 @@ def read_environment(environ: Mapping[str, str]) -> Config:
             )
         if from_file:
             try:
-                config[cls.__name__][name] = Path(value).read_text(encoding="utf-8").split()
+                text = Path(value).read_text(encoding="utf-8")
             except OSError as err:
                 raise ConfigurationError(f"{variable}: {err.strerror}: {value}") from err
+            config[cls.__name__][name] = text.split() if isinstance(trait, List) else text.strip()
         else:
             config[cls.__name__][name] = _read(trait, value)
     return config
