@@ -46,6 +46,7 @@ class Between:
     def __init__(self, behind: str) -> None:
         self.rule: Rule = lambda method, path: None
         self.seen: list[tuple[str, str]] = []
+        self.hosts: set[str] = set()
         self.behind = urlsplit(behind)
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
@@ -88,6 +89,7 @@ class Between:
             def do_GET(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
                 between.seen.append((self.command, self.path))
+                between.hosts.add(self.headers.get("Host", ""))
                 action = between.rule(self.command, self.path)
                 self.close_connection = True
                 match action:

@@ -52,7 +52,13 @@ def hub(
     folder = tmp_path_factory.mktemp(name)
     base = "/jupyter/" if request.param == "6" else "/"
     with running_hub(
-        name, folder=folder, logs=logs, version=request.param, base_url=base, users=[ANNA]
+        name,
+        folder=folder,
+        logs=logs,
+        version=request.param,
+        base_url=base,
+        users=[ANNA],
+        config="c.JupyterHub.allow_named_servers = True",
     ) as hub:
         hub.start_server(ANNA)
         yield hub
@@ -382,6 +388,39 @@ def test_the_same_creation_by_two_replicas_is_one_notebook(
         (path,) = {outcome.target.path for outcome in outcomes if isinstance(outcome, Saved)}
         assert [path] == notebooks(home)
         shutil.rmtree(home / "notebooks")
+
+
+@only_6
+def test_a_named_server_can_be_the_place(hub: Hub, anna: User, home: Path) -> None:
+    storage = contents(hub, server_name="analysis")
+    waiting = save(storage, anna)
+    assert isinstance(waiting, Waiting)
+    assert waiting.url == f"{hub.url}hub/spawn/anna%40facility.example/analysis"
+    hub.start_server(ANNA, "analysis")
+    saved = save(storage, anna)
+    assert isinstance(saved, Saved)
+    server = f"{hub.url}user/anna@facility.example/analysis"
+    assert saved.url == f"{server}/lab/tree/notebooks/sem/Analysis.ipynb"
+    hub.stop_server(ANNA, "analysis")
+
+
+def test_users_may_have_host_names_of_their_own() -> None:
+    running = {"servers": {"": {"ready": True, "url": "https://anna.hub.example/user/anna/"}}}
+    told = Reply(200, json.dumps(running).encode(), "application/json")
+    with Between("http://127.0.0.1:1").running() as hub:
+        hub.always("/users/", told)
+        with Between("http://127.0.0.1:1").running() as proxy:
+            proxy.always("", Reply(200, b'{"content": []}', "application/json"))
+            storage = ContentsStorage(
+                api_url=f"{hub.url}/hub/api",
+                hub_url="https://hub.example/hub/",
+                proxy_url=proxy.url,
+            )
+            asyncio.run(storage.describe(User("anna", "token"), TARGET, lambda origin: True))
+            assert proxy.hosts == {"anna.hub.example"}
+            assert proxy.seen[0][1].startswith("/user/anna/api/contents/notebooks/sem?")
+            with pytest.raises(StorageUnavailable):
+                save(storage, User("anna", "token"))
 
 
 def test_what_is_not_configured_is_said() -> None:

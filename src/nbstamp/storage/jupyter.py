@@ -186,8 +186,10 @@ class Server(Peer):
     async def exists(self, path: str) -> bool:
         """Raises :class:`NoAnswer`, or an error in words."""
         answer = await self.request("GET", _contents(path), "?content=0")
-        if answer.status in (200, 404):
-            return answer.status == 200
+        if answer.status == 404:
+            return False
+        if answer.status == 200 and answer.body.get("name") == path.rpartition("/")[2]:
+            return True
         raise _refusal(answer, "looking for the notebook")
 
     async def provenance(self, target: Target, holding: str) -> Mapping[str, Json] | None:
