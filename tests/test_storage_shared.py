@@ -531,7 +531,7 @@ def test_an_owner_who_stops_every_child_holds_up_nobody_else(
             instance(creation_id, 3_000_000)
         )
     refused = {found[creation_id] for creation_id in ids[::2] if found[creation_id][0] == "!"}
-    assert "!storage_unavailable the child has not answered for 2 seconds" in refused
+    assert "!save_uncertain the child has not answered for 2 seconds" in refused
     stopped = processes_of(OWNER)
     if start:  # this broker may not end what belongs to somebody else
         assert "!storage_unavailable 2 children for this user have not ended" in refused
@@ -568,7 +568,7 @@ def test_an_owner_who_kills_every_child_gets_no_half_notebook(
     refused = [each for each in found if isinstance(each, StorageUnavailable)]
     assert refused
     assert {each.log for each in refused} == {"the child ended without an answer"}
-    assert all("no second notebook" in each.message for each in refused)
+    assert all("no second one will be made" in each.message for each in refused)
     assert all(isinstance(each, Saved | StorageUnavailable) for each in found)
     # trying again, as the message says, gives one notebook for each
     again = [save(storage, TARGET, each) for each in notebooks.values()]
@@ -650,12 +650,12 @@ def test_a_broker_that_is_gone_is_said(homes: Path, anna: Path) -> None:
         os.kill(broker_of(storage), signal.SIGKILL)
         wait_until(lambda: bool(storage.problems()))
         (problem,) = storage.problems()
-        assert "the broker has ended" in problem
+        assert re.search("the broker (has ended|does not answer)", problem)
         for attempt in (
             lambda: save(storage, TARGET, instance("first-one")),
             lambda: describe(storage, TARGET),
         ):
-            with pytest.raises(StorageUnavailable, match="cannot be reached at the moment"):
+            with pytest.raises(StorageUnavailable, match=r"cannot be reached|do not answer"):
                 attempt()
     assert tree(anna) == []
 
@@ -939,7 +939,7 @@ def test_an_answer_that_makes_no_sense_is_not_believed(answer: bytes) -> None:
             lambda: save(storage, TARGET, instance("first-one")),
             lambda: describe(storage, TARGET),
         ):
-            with pytest.raises(StorageUnavailable, match="did not say whether it was done"):
+            with pytest.raises(StorageUnavailable, match="something else than was asked"):
                 attempt()
 
 

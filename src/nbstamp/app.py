@@ -18,6 +18,7 @@ from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from starlette.types import ASGIApp
 from traitlets import Bool, Dict, Int, List, TraitError, Unicode, default
@@ -29,7 +30,7 @@ from nbstamp.catalogue.folders import FolderCatalogue
 from nbstamp.core.errors import StorageUnavailable
 from nbstamp.core.languages import Languages
 from nbstamp.core.parameters import Limits as CoreLimits
-from nbstamp.identity.base import Identity
+from nbstamp.identity.base import Identity, Surroundings
 from nbstamp.portals.base import named_portals, web_origin
 from nbstamp.service import Rules, Service
 from nbstamp.storage.base import Privileged, Storage
@@ -55,18 +56,18 @@ class Server(Configurable):
     ).tag(config=True)
     storage = Unicode(
         "download",
-        help="""Where notebooks go: the name of an installed storage (download, folder, shared),
-        or an import string of a class of your own.
+        help="""Where notebooks go: the name of an installed storage (download, folder, contents,
+        shared), or an import string of a class of your own.
 
         c.Server.storage = "folder"
         """,
     ).tag(config=True)
     identity = Unicode(
         "nobody",
-        help="""Who is asking: the name of an installed identity (nobody), or an import string of a
-        class of your own.
+        help="""Who is asking: the name of an installed identity (nobody, jupyterhub, proxy), or an
+        import string of a class of your own. A service that a JupyterHub starts has jupyterhub.
 
-        c.Server.identity = "nobody"
+        c.Server.identity = "jupyterhub"
         """,
     ).tag(config=True)
     ip = Unicode(
@@ -95,8 +96,8 @@ class Server(Configurable):
     ).tag(config=True)
     public_url = Unicode(
         "",
-        help="""Address under which browsers see this server, when a proxy stands in front that
-        changes the Host header. Only scheme, host and port count.
+        help="""Address under which browsers see this server, when a proxy stands in front. Only
+        scheme, host and port count. Default: JUPYTERHUB_PUBLIC_URL, else what a request says.
 
         c.Server.public_url = "https://jupyter.example"
         """,
@@ -175,6 +176,14 @@ class Server(Configurable):
         help="""Write the user's name into the metadata of new notebooks.
 
         c.Server.user_in_notebook = True
+        """,
+    ).tag(config=True)
+    kernel_names = Dict(
+        Unicode(),
+        help="""Kernels of templates that do not exist here, and the ones that notebooks get
+        instead, by the names of their kernelspecs. The confirmation page says so.
+
+        c.Server.kernel_names = {"python3.8": "python3"}
         """,
     ).tag(config=True)
     file_name_in_log = Bool(
@@ -346,10 +355,19 @@ def _build(config: Config) -> Ready:
         portals = named_portals(server.portals)
     except (ValueError, TypeError, AttributeError) as err:
         raise ConfigurationError(f"Server.portals: {err}") from err
-    storage: Storage = _plugin("nbstamp.storages", server.storage, Storage, "save")(config=config)
-    identity: Identity = _plugin("nbstamp.identities", server.identity, Identity, "user")(
-        config=config
-    )
+    tokens = Tokens(_secrets(server))
+    keeps = _plugin("nbstamp.storages", server.storage, Storage, "save")
+    kind = _plugin("nbstamp.identities", server.identity, Identity, "user")
+    try:
+        storage: Storage = keeps(config=_one_hub(config))
+        identity: Identity = kind(Surroundings(tokens, base_url, public), config=config)
+    except ImportError as err:
+        raise ConfigurationError(
+            f"the identity {server.identity!r} and the storage {server.storage!r} need more Python "
+            f"packages ({err.name}): pip install 'nbstamp[hub]'"
+        ) from err
+    except ValueError as err:
+        raise ConfigurationError(str(err)) from err
     catalogue = FolderCatalogue(
         roots=[Path(folder) for folder in server.templates], limits=limits, config=config
     )
@@ -363,13 +381,14 @@ def _build(config: Config) -> Ready:
             text_languages=tuple(server.text_languages),
             object_parameter=server.object_parameter,
             user_in_notebook=server.user_in_notebook,
+            kernel_names=server.kernel_names,
             file_name_in_log=server.file_name_in_log,
         ),
     )
     app = create_app(
         service=service,
         identity=identity,
-        tokens=Tokens(_secrets(server)),
+        tokens=tokens,
         portals=portals,
         look=Look(site=server.name, contact=server.contact),
         base_url=base_url,
@@ -378,6 +397,15 @@ def _build(config: Config) -> Ready:
         ready=storage.problems,
     )
     return Ready(app, server, base_url, catalogue, service, storage)
+
+
+def _one_hub(config: Config) -> Config:
+    """The same, with the hub of the identity also for the storage that does not name one."""
+    told = config.get("JupyterHubIdentity", {})
+    hub = {option: told[option] for option in ("api_url", "hub_url") if option in told}
+    merged = Config({"ContentsStorage": hub})
+    merged.merge(config)
+    return merged
 
 
 def _plugin(group: str, name: str, base: type, required: str) -> Any:
@@ -493,6 +521,26 @@ def read_file(path: Path) -> Config:
         raise ConfigurationError(f"{path} cannot be read: {type(err).__name__}: {err}") from err
 
 
+def read_hub_environment(environ: Mapping[str, str]) -> Config:
+    """Read where to listen, under which path and who the users are from what a JupyterHub tells a
+    service that it starts itself; every other source wins over it.
+
+    A terminal in a user's Jupyter server has most of these variables, too, but no service's name.
+    """
+    config = Config()
+    if not environ.get("JUPYTERHUB_SERVICE_NAME"):
+        return config
+    config.Server.identity = "jupyterhub"
+    if prefix := environ.get("JUPYTERHUB_SERVICE_PREFIX"):
+        config.Server.base_url = prefix
+    if public := web_origin(environ.get("JUPYTERHUB_PUBLIC_URL")):
+        config.Server.public_url = public
+    if where := environ.get("JUPYTERHUB_SERVICE_URL"):
+        parts = urlsplit(where)
+        config.Server.ip, config.Server.port = parts.hostname or "", parts.port or 80
+    return config
+
+
 PREFIX = "NBSTAMP__"
 
 
@@ -525,9 +573,10 @@ def read_environment(environ: Mapping[str, str]) -> Config:
             )
         if from_file:
             try:
-                config[cls.__name__][name] = Path(value).read_text(encoding="utf-8").split()
+                text = Path(value).read_text(encoding="utf-8")
             except OSError as err:
                 raise ConfigurationError(f"{variable}: {err.strerror}: {value}") from err
+            config[cls.__name__][name] = text.split() if isinstance(trait, List) else text.strip()
         else:
             config[cls.__name__][name] = _read(trait, value)
     return config

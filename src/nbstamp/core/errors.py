@@ -3,6 +3,8 @@
 TemplatingError
 ├── MalformedRequest          400  the request itself cannot be read
 ├── Forbidden                 403  not from this site, or not this person's
+│   ├── NotSignedIn           403  nobody is signed in
+│   └── SignInFailed          403  the identity provider did not let this person in
 ├── SlowRequest               408  the request stopped arriving
 ├── UnknownTemplate           404  no template has this path
 │   └── BrokenTemplate        404  the template is there and cannot be used
@@ -12,7 +14,10 @@ TemplatingError
 │   ├── UnacceptableParameter 422  one parameter, by name or by value
 │   ├── UnacceptableFileName  422  the name or folder of the new notebook
 │   └── UnsupportedLanguage   422  no parameter cell for this kernel language
+├── IdentityUnavailable       502  the identity provider does not answer
 ├── StorageUnavailable        503  the place for notebooks does not answer
+│   ├── SaveUncertain         503  it stopped answering while it was saving
+│   └── StorageBusy           429  it is full or busy, for a while
 └── StorageFull               507  no space or no quota left
 
 A message is for the user: what was wrong, which value, what would be right. ``log`` is for the
@@ -34,6 +39,8 @@ class TemplatingError(Exception):
     """HTTP status."""
     title: ClassVar[str] = "Something went wrong"
     """The heading of the error page: a short sentence for the user."""
+    outcome: ClassVar[str] = "Nothing was created"
+    """What has become of the notebook, above the heading."""
 
     def __init__(self, message: str, *, log: str | None = None) -> None:
         super().__init__(message)
@@ -59,6 +66,29 @@ class Forbidden(TemplatingError):
     code = "forbidden"
     status = 403
     title = "This was not sent from our own page"
+
+
+class NotSignedIn(Forbidden):
+    """Nobody is signed in, and this server has no sign-in page of its own to send them to."""
+
+    code = "not_signed_in"
+    title = "You are not signed in"
+
+    def __init__(self, message: str | None = None) -> None:
+        super().__init__(
+            message
+            or "This server does not know who you are. Please sign in first, then reload this page."
+        )
+
+
+class SignInFailed(Forbidden):
+    """The identity provider did not let this person in, or not for this service."""
+
+    code = "sign_in_failed"
+    title = "You could not be signed in"
+
+    next_path = ""
+    """Where the user was going."""
 
 
 class SlowRequest(TemplatingError):
@@ -160,12 +190,47 @@ class UnsupportedLanguage(Unacceptable):
     title = "This template's language is not supported"
 
 
+class IdentityUnavailable(TemplatingError):
+    """The identity provider (JupyterHub) does not answer; nothing was created."""
+
+    code = "identity_unavailable"
+    status = 502
+    title = "Nobody can be signed in at the moment"
+    next_path = ""
+    """Where the user was going, when it happened while they were signing in."""
+
+
 class StorageUnavailable(TemplatingError):
-    """The place where notebooks are kept does not answer; trying again makes no second notebook."""
+    """The place where notebooks are kept does not answer; nothing was created."""
 
     code = "storage_unavailable"
     status = 503
     title = "Notebooks cannot be saved at the moment"
+
+
+class SaveUncertain(StorageUnavailable):
+    """The place for notebooks stopped answering while it was saving. The same creation again finds
+    the notebook if it was saved, and makes no second one."""
+
+    code = "save_uncertain"
+    title = "It is not certain that the notebook was saved"
+    outcome = "No answer"
+
+
+class StorageBusy(StorageUnavailable):
+    """Too many at once: a hub that is full, or a limit on requests; nothing was created."""
+
+    code = "storage_busy"
+    status = 429
+    title = "Jupyter is busy at the moment"
+
+    def __init__(self, message: str, *, retry_after: int, log: str | None = None) -> None:
+        super().__init__(message, log=log)
+        self.retry_after = retry_after
+        """Seconds after which the next try makes sense."""
+
+    def details(self) -> dict[str, object]:
+        return {"retry_after": self.retry_after}
 
 
 class StorageFull(TemplatingError):

@@ -28,7 +28,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from typing import Any, NoReturn
 
-from nbstamp.core.errors import StorageUnavailable, TemplatingError
+from nbstamp.core.errors import SaveUncertain, StorageUnavailable, TemplatingError
 from nbstamp.core.naming import Target
 from nbstamp.storage import files, privileges
 from nbstamp.storage.accounts import Account, Accounts
@@ -130,6 +130,8 @@ def _message(content: object) -> bytes:
 class _Act:
     """A child and who waits for it."""
 
+    kind: str
+    """What was asked for."""
     user: str
     child: int
     said: int
@@ -219,7 +221,7 @@ class Broker:
                 _end(writing, lambda: _act(request, self._rules, *notebook), seconds, notebook)
         finally:
             os.close(writing)
-        act = _Act(user, child, reading, reply, time.monotonic() + seconds)
+        act = _Act(request["act"], user, child, reading, reply, time.monotonic() + seconds)
         self._acts[child] = act
         self._ready.register(reading, selectors.EVENT_READ, act)
 
@@ -232,13 +234,8 @@ class Broker:
         if act.words.endswith(b"\n") and len(act.words) <= LARGEST:
             answer = bytes(act.words)
         else:
-            answer = _said(
-                StorageUnavailable(
-                    "The process that works in your home folder was ended before it was done. "
-                    "Please try again; no second notebook will be made.",
-                    log="the child ended without an answer",
-                )
-            )
+            ended = "The process that works in your home folder was ended before it was done."
+            answer = _said(lost(act.kind, ended, log="the child ended without an answer"))
         act.ended = not data
         self._forget(act, answer)
 
@@ -248,12 +245,9 @@ class Broker:
         for act in self._acts.values():
             if act.deadline <= now and act.said >= 0:
                 seconds = f"{self._rules.deadline:g} seconds"
-                late = StorageUnavailable(
-                    f"Your home folder has not answered for {seconds}. It is not certain whether "
-                    "the notebook was saved. Please try again; no second one will be made.",
-                    log=f"the child has not answered for {seconds}",
-                )
-                self._forget(act, _said(late))
+                late = f"Your home folder has not answered for {seconds}."
+                log = f"the child has not answered for {seconds}"
+                self._forget(act, _said(lost(act.kind, late, log=log)))
 
     def _forget(self, act: _Act, answer: bytes) -> None:
         """Answer for a child, and wait for nothing more from it but its end."""
@@ -276,6 +270,17 @@ class Broker:
 def _answer(reply: socket.socket, answer: bytes) -> None:
     with reply, suppress(OSError):  # nobody may wait for it any more
         reply.send(answer, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
+
+
+def lost(act: str, what: str, *, log: str) -> StorageUnavailable:
+    """The error for an act of which nothing more is heard; ``what`` is a sentence for the user."""
+    if act != "save":
+        return StorageUnavailable(f"{what} Nothing was created.", log=log)
+    return SaveUncertain(
+        f"{what} It is not certain whether the notebook was saved. Please try again; no second one "
+        "will be made.",
+        log=log,
+    )
 
 
 def _busy(log: str) -> StorageUnavailable:

@@ -26,6 +26,7 @@ from traitlets import Float, Int, TraitError, Unicode, validate
 
 from nbstamp.core.errors import (
     NoFreeName,
+    SaveUncertain,
     StorageFull,
     StorageUnavailable,
     TemplatingError,
@@ -258,10 +259,9 @@ class SharedStorage(Storage):
             "beside": [[file.name, len(file.data)] for file in instance.files],
         }
         answer = await self._ask(user, request, instance)
-        existed = answer.get("existed")
-        if not isinstance(existed, bool):
-            raise _nonsense()
-        saved = _named(answer, target)
+        saved, existed = _named(answer, target), answer.get("existed")
+        if saved is None or not isinstance(existed, bool):
+            raise _nonsense("save")
         return Saved(
             saved,
             place=self._place(*saved.folder, saved.name),
@@ -276,7 +276,7 @@ class SharedStorage(Storage):
         answer = await self._ask(user, _request("look", user, target))
         taken, seen = answer.get("taken"), answer.get("seen")
         if not isinstance(taken, bool) or not isinstance(seen, list):
-            raise _nonsense()
+            raise _nonsense("look")
         found = (self._found(user, target, each) for each in seen)
         return Description(
             self._place(*target.folder),
@@ -324,16 +324,17 @@ class SharedStorage(Storage):
                     async with asyncio.timeout(self.deadline + _GRACE):
                         data = await loop.sock_recv(reply, broker.LARGEST)
                 except TimeoutError:
-                    raise _gone("the broker has not answered") from None
-        return _read(data)
+                    data = b""
+        return _read(data, str(request["act"]))
 
     def _ask_now(self, request: Mapping[str, Json], *, seconds: float) -> dict[str, Json]:
         with self._send(request) as reply:
             reply.settimeout(seconds)
             try:
-                return _read(reply.recv(broker.LARGEST))
+                data = reply.recv(broker.LARGEST)
             except TimeoutError:
-                raise _gone("the broker has not answered") from None
+                data = b""
+        return _read(data, str(request["act"]))
 
     def _send(self, request: Mapping[str, Json], instance: Instance | None = None) -> socket.socket:
         """Send a request; the answer comes over the socket that is returned."""
@@ -357,14 +358,14 @@ class SharedStorage(Storage):
 
     def _found(self, user: User, target: Target, entry: Json) -> Found:
         if not isinstance(entry, dict):
-            raise _nonsense()
+            raise _nonsense("look")
         seen, provenance, modified = (
             _named(entry, target),
             entry.get("provenance"),
             entry.get("modified"),
         )
-        if not isinstance(provenance, dict) or not _is_time(modified):
-            raise _nonsense()
+        if seen is None or not isinstance(provenance, dict) or not _is_time(modified):
+            raise _nonsense("look")
         return Found(seen, provenance, float(modified), url=self._url(user, seen))
 
     def _place(self, *parts: str) -> str:
@@ -408,35 +409,34 @@ def _in_memory(instance: Instance | None) -> Iterator[list[int]]:
 # --- What the broker says: a child of the user's identity may have made it up -------------------
 
 _ERRORS = {
-    cls.code: cls for cls in (UnacceptableFileName, NoFreeName, StorageFull, StorageUnavailable)
+    cls.code: cls
+    for cls in (UnacceptableFileName, NoFreeName, StorageFull, StorageUnavailable, SaveUncertain)
 }
 
 
-def _read(data: bytes) -> dict[str, Json]:
+def _read(data: bytes, act: str) -> dict[str, Json]:
     if not data:
-        raise _gone("the broker has ended; the server must be started anew")
+        raise broker.lost(act, "Home folders do not answer.", log="the broker does not answer")
     try:
         found = json.loads(data)
     except (ValueError, RecursionError):
-        raise _nonsense() from None
+        raise _nonsense(act) from None
     if not isinstance(found, dict):
-        raise _nonsense()
+        raise _nonsense(act)
     if "error" in found:
         cls = _ERRORS.get(str(found["error"]))
         if cls is None:
-            raise _nonsense()
+            raise _nonsense(act)
         refused = cls(printable(str(found.get("message")), 1000))
         refused.log = printable(str(found.get("log")), 200)
         raise refused
     return found
 
 
-def _named(answer: Mapping[str, Json], target: Target) -> Target:
+def _named(answer: Mapping[str, Json], target: Target) -> Target | None:
     """The place that is answered, if it can be one that was asked for."""
     name = answer.get("name")
-    if not isinstance(name, str) or not target.in_series(name):
-        raise _nonsense()
-    return Target(target.folder, name)
+    return Target(target.folder, name) if isinstance(name, str) and target.in_series(name) else None
 
 
 def _is_time(value: Json) -> TypeGuard[float]:
@@ -445,18 +445,15 @@ def _is_time(value: Json) -> TypeGuard[float]:
     return abs(value) < 2**40  # not so for NaN
 
 
-def _nonsense() -> StorageUnavailable:
-    return StorageUnavailable(
-        "The process that works in your home folder did not say whether it was done. Please try "
-        "again; no second notebook will be made.",
-        log="the child answered something else than was asked",
-    )
+def _nonsense(act: str) -> StorageUnavailable:
+    said = "The process that works in your home folder has said something else than was asked."
+    return broker.lost(act, said, log="the child answered something else than was asked")
 
 
 def _gone(log: str) -> StorageUnavailable:
     return StorageUnavailable(
-        "Home folders cannot be reached at the moment. Please try again later; no second notebook "
-        "will be made.",
+        "Home folders cannot be reached at the moment. Please try again later. Nothing was "
+        "created.",
         log=log,
     )
 
