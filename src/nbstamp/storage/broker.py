@@ -140,7 +140,7 @@ class _Act:
     deadline: float
     words: bytearray = field(default_factory=bytearray)
     ended: bool = False
-    """It has closed its end, which it does by ending."""
+    """Its number is nobody's now, or soon: it has closed its end, which it does by ending."""
 
 
 class Broker:
@@ -236,7 +236,7 @@ class Broker:
         else:
             ended = "The process that works in your home folder was ended before it was done."
             answer = _said(lost(act.kind, ended, log="the child ended without an answer"))
-        act.ended = not data
+        act.ended |= not data
         self._forget(act, answer)
 
     def _give_up(self) -> None:
@@ -264,7 +264,7 @@ class Broker:
             child, _ = os.waitpid(-1, os.WNOHANG)
             if not child:
                 return
-            del self._acts[child]
+            self._acts.pop(child).ended = True
 
 
 def _answer(reply: socket.socket, answer: bytes) -> None:
