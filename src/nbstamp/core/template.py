@@ -181,7 +181,7 @@ def _skip_blank(data: bytes, at: int) -> int:
 
 
 def _unreadable(data: bytes, at: int, wanted: str) -> NotANotebook:
-    if at >= len(data) or not data.rstrip(b" \t\n\r").endswith(b"}"):
+    if _skip_blank(data, at) == len(data) or not data.rstrip(b" \t\n\r").endswith(b"}"):
         return NotANotebook("it ends in the middle: the file is incomplete, or still being saved")
     return _invalid(data, at, wanted)
 
@@ -194,7 +194,7 @@ def _invalid(data: bytes, at: int, wanted: str) -> NotANotebook:
 
 def _expect(data: bytes, at: int, opening: bytes, otherwise: str) -> None:
     if not data.startswith(opening, at):
-        raise _unreadable(data, at, "a value") if at >= len(data) else NotANotebook(otherwise)
+        raise _unreadable(data, at, "a value") if at == len(data) else NotANotebook(otherwise)
 
 
 def _object(
@@ -512,7 +512,7 @@ def _kernel(data: bytes, metadata: _Object) -> Kernel:
     def text(section: str, key: str) -> str:
         part = found.get(section)
         value = part.get(key) if isinstance(part, dict) else None
-        return value.strip() if isinstance(value, str) else ""
+        return _characters(value).strip() if isinstance(value, str) else ""
 
     return Kernel(
         name=text("kernelspec", "name"),
@@ -548,4 +548,9 @@ def _plain(line: str, heading: re.Match[str]) -> str:
         text = opened
     for _ in range(2):  # a badge is a link around an image
         text = _MARKUP.sub(lambda match: match[1] or "", text)
-    return " ".join(text.split())[:_LONGEST_TITLE]
+    return " ".join(_characters(text).split())[:_LONGEST_TITLE]
+
+
+def _characters(text: str) -> str:
+    """``text`` without halves of surrogate pairs, which JSON can hold and a page cannot."""
+    return text.encode("utf-8", "replace").decode("utf-8")
