@@ -103,7 +103,7 @@ class TestFolderStorageOnFuse(TestFolderStorage):
         behind.mkdir()
         mounted.mkdir()
         if not shutil.which("bindfs"):
-            pytest.skip("bindfs is not installed, so there is no FUSE file system to try")
+            missing_tool("bindfs")
         made = subprocess.run(
             ["bindfs", "--no-allow-other", behind, mounted],
             check=False,
@@ -111,7 +111,7 @@ class TestFolderStorageOnFuse(TestFolderStorage):
             text=True,
         )
         if made.returncode:
-            pytest.skip(f"no FUSE file system can be mounted here: {made.stderr.strip()}")
+            missing_tool(f"the right to mount a FUSE file system: {made.stderr.strip()}")
         yield FolderStorage(root=str(mounted))
         subprocess.run(["fusermount", "-u", mounted], check=True)
 
@@ -622,7 +622,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         text=True,
     )
     if mounted.returncode:
-        pytest.skip(f"no file system can be mounted here: {mounted.stderr.strip()}")
+        missing_tool(f"the right to mount a file system: {mounted.stderr.strip()}")
     yield place
     subprocess.run(["umount", place], check=True)
 
