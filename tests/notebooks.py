@@ -33,7 +33,7 @@ documents: st.SearchStrategy[Any] = st.recursive(
 
 
 @st.composite
-def _objects(draw: st.DrawFn, **members: st.SearchStrategy[Any]) -> Tree:
+def _objects(draw: st.DrawFn, /, **members: st.SearchStrategy[Any]) -> Tree:
     """An object with some of ``members`` and others, in any order."""
     known = {key: draw(value) for key, value in members.items() if draw(st.booleans())}
     others = draw(st.dictionaries(texts, documents, max_size=2))

@@ -72,11 +72,18 @@ def of(page: str, kind: str) -> list[str]:
     return [one.text for one in SNIPPETS if one.page == page and one.kind == kind]
 
 
+def one(page: str, kind: str, holding: str) -> str:
+    """The one text of a kind on a page that holds these words."""
+    (found,) = (text for text in of(page, kind) if holding in text)
+    return found
+
+
 @pytest.fixture(scope="module")
 def generate() -> ModuleType:
     """The program that writes the reference."""
     spec = importlib.util.spec_from_file_location("generate", DOCS / "generate.py")
-    assert spec and spec.loader
+    assert spec
+    assert spec.loader
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -312,17 +319,24 @@ def test_the_commands_for_authors_of_templates_run(tmp_path: Path) -> None:
 
 def test_the_advice_for_authors_of_templates_is_right() -> None:
     page = "docs/how-to/write-a-template.md"
-    defaults, missing, text, quantity = of(page, "python")
+    defaults = one(page, "python", 'tag "parameters"')
+    missing = one(page, "python", "is None else")
+    text = one(page, "python", '["en"]')
+    quantity = one(page, "python", "magnitude_in_base_units")
     names: dict[str, Any] = {}
     exec(defaults, names)
+    assert names["temperature"] == 293.15
     for value, kelvin in ((None, 293.15), (300, 300)):
-        exec(missing, names | {"temperature": value}, found := {"temperature": value})
-        assert found["temperature"] == kelvin
-    for value in ("Fe3O4", {"en": "Fe3O4"}):
-        exec(text, {}, found := {"sample_name": value})
-        assert found["name"] == "Fe3O4"
-    exec(quantity, {}, found := {"temperature": {"magnitude_in_base_units": 1.5, "units": "K"}})
-    assert (found["kelvin"], found["unit"]) == (1.5, "K")
+        names = {"temperature": value}
+        exec(missing, names)
+        assert names["temperature"] == kelvin
+    for sample_name in ("Fe3O4", {"en": "Fe3O4"}):
+        names = {"sample_name": sample_name}
+        exec(text, names)
+        assert names["name"] == "Fe3O4"
+    names = {"temperature": {"magnitude_in_base_units": 1.5, "units": "K"}}
+    exec(quantity, names)
+    assert (names["kelvin"], names["unit"]) == (1.5, "K")
 
 
 def test_the_table_of_values_is_right() -> None:

@@ -20,7 +20,7 @@ from notebooks import Layout, Tree, cleared, layouts, place, tags, texts, trees
 
 PYTHON = Python()
 SPEC = {"name": "python3", "display_name": "Python 3", "language": "python"}
-VALUES = Parameters({"a": 1, "b": "µ\n\u2028\\\"", "c": [None, True]})
+VALUES = Parameters({"a": 1, "b": 'µ\n\u2028\\"', "c": [None, True]})
 ORIGIN = Origin("sem/fit.ipynb", "0123abcd", "2026-11-01T10:00:00+00:00", "https://portal.example")
 
 
@@ -61,9 +61,7 @@ def test_any_notebook_keeps_its_bytes_around_the_splice(
 
 @settings(max_examples=50, deadline=None)
 @given(trees(), layouts)
-def test_stamping_what_was_stamped_replaces_cell_and_provenance(
-    tree: Tree, layout: Layout
-) -> None:
+def test_stamping_what_was_stamped_replaces_cell_and_provenance(tree: Tree, layout: Layout) -> None:
     first = bytes(stamped(layout(tree)))
     other = Parameters({"other": 2})
     second = json.loads(bytes(stamped(first, other)).decode("utf-8-sig"))
@@ -130,7 +128,7 @@ PAPERMILL_DIFFERS = {"." * n for n in (1, 2)} | {
 def notebook(cells: str, **how: Any) -> bytes:
     def cell(kind: str) -> Tree:
         metadata = {"i": {"tags": ["x", INJECTED]}, "p": {"tags": [PARAMETERS]}, ".": {}}[kind]
-        common = {"cell_type": "code", "execution_count": None, "outputs": []}
+        common: Tree = {"cell_type": "code", "execution_count": None, "outputs": []}
         return common | {"metadata": metadata, "source": kind}
 
     made = {"cells": list(map(cell, cells)), "metadata": {"kernelspec": SPEC}}

@@ -16,7 +16,7 @@ SPEC = {"name": "python3", "display_name": "Python 3", "language": "python"}
 
 
 def code(source: str = "1", **more: Any) -> Tree:
-    cell = {"cell_type": "code", "execution_count": None, "metadata": {}, "outputs": []}
+    cell: Tree = {"cell_type": "code", "execution_count": None, "metadata": {}, "outputs": []}
     return cell | {"source": source} | more
 
 
@@ -40,7 +40,7 @@ def data(*cells: Tree, indent: int | None = 1, **more: Any) -> bytes:
 # --- What stays, what goes ----------------------------------------------------------------------
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(trees(), layouts)
 def test_the_body_is_the_file_without_what_is_cleared(tree: Tree, layout: Layout) -> None:
     template = index(layout(tree))
@@ -81,8 +81,7 @@ def test_results_of_other_data_are_cleared(given: str, kept: str) -> None:
 def test_what_only_looks_like_a_result_stays() -> None:
     text = markdown("x") | {"outputs": [1], "execution_count": 5}
     nested = code(x={"outputs": [1], "metadata": {"execution": 1}})
-    metadata = {"x": {"widgets": 1, "nbstamp": 2}}
-    whole = data(text, nested, **metadata)
+    whole = data(text, nested, x={"widgets": 1, "nbstamp": 2})
     assert index(whole).body == whole
 
 
@@ -109,7 +108,7 @@ def is_json(text: str) -> bool:
     return True
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(st.lists(st.sampled_from(_PIECES), max_size=9).map("".join))
 def test_exactly_what_is_json_is_read(value: str) -> None:
     text = around(f"[{value}]")
@@ -121,7 +120,7 @@ def test_exactly_what_is_json_is_read(value: str) -> None:
     assert read == is_json(text)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(documents, st.data())
 def test_json_that_was_damaged_is_read_exactly_when_it_still_is_json(
     value: Any, chosen: st.DataObject
@@ -174,8 +173,17 @@ DEEP = 150
         ('"' + "x" * 10_000_000 + '"', None),
         (" " * 1_000_000 + "1", None),
     ],
-    ids=["lists", "objects", "deep lists", "deep objects", "digits", "fraction", "escapes", "text"]
-    + ["blank"],
+    ids=[
+        "lists",
+        "objects",
+        "deep-lists",
+        "deep-objects",
+        "digits",
+        "fraction",
+        "escapes",
+        "text",
+        "blank",
+    ],
 )
 def test_large_and_deep_values_are_read_or_refused_in_words(value: str, reason: str | None) -> None:
     if reason is None:
@@ -337,7 +345,7 @@ def test_a_template_knows_its_file() -> None:
 # --- Provenance ---------------------------------------------------------------------------------
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(trees(), layouts)
 def test_provenance_is_read_from_any_notebook(tree: Tree, layout: Layout) -> None:
     there = tree["metadata"].get("nbstamp")

@@ -82,6 +82,8 @@ def _one_line(node: Node, room: int) -> str | None:
 def _put(
     node: Node, lines: list[str], prefix: str, indent: str, suffix: str, continued: str
 ) -> None:
+    if isinstance(node, Group) and not node.items:
+        node = node.opening + node.closing
     room = WIDTH - len(indent) - len(prefix) - len(suffix) - len(continued)
     if (line := _one_line(node, room)) is not None or isinstance(node, str):
         lines.append(f"{indent}{prefix}{node if line is None else line}{suffix}{continued}")
@@ -106,13 +108,16 @@ def _fill(group: Group, lines: list[str], indent: str) -> bool:
             return False
         literals.append(item)
     room = WIDTH - len(group.continued)
-    line = indent
+    between = f"{group.separator} "
     last = len(literals) - 1
+    first, width = 0, len(indent)
     for number, item in enumerate(literals):
-        end = group.separator if number < last or group.trailing else ""
-        if len(line) + len(item) + len(end) > room and line != indent:
-            lines.append(line.rstrip() + group.continued)
-            line = indent
-        line += f"{item}{end} "
-    lines.append(line.rstrip() + group.continued)
+        end = len(group.separator) if number < last or group.trailing else 0
+        if width + len(item) + end > room and number > first:
+            line = indent + between.join(literals[first:number]) + group.separator
+            lines.append(line + group.continued)
+            first, width = number, len(indent)
+        width += len(item) + len(between)
+    line = indent + between.join(literals[first:]) + (group.separator if group.trailing else "")
+    lines.append(line + group.continued)
     return True

@@ -61,12 +61,6 @@ class Python(Language):
 # --- Literals -----------------------------------------------------------------------------------
 
 
-def _scalar(value: Json) -> str:
-    if isinstance(value, str):
-        return _text(value)
-    return repr(value)  # None, True, integers and floats: repr is their literal, and exact
-
-
 _ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t", "\r": "\\r"}
 
 
@@ -87,7 +81,9 @@ def _node(value: Json) -> Node:
         return Group("[", items, "]", breaks=is_table(value))
     if isinstance(value, dict):
         return Group("{", [(f"{_text(key)}: ", _node(item)) for key, item in value.items()], "}")
-    if isinstance(value, str) and (pieces := lines(value)):
-        # neighbouring texts in parentheses are one text
-        return Group("(", [("", _text(line)) for line in pieces], ")", separator="", breaks=True)
-    return _scalar(value)
+    if isinstance(value, str):
+        if pieces := lines(value):  # neighbouring texts in parentheses are one text
+            texts = [("", _text(line)) for line in pieces]
+            return Group("(", texts, ")", separator="", breaks=True)
+        return _text(value)
+    return repr(value)  # None, True, integers and floats: repr is their literal, and exact
