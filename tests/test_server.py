@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import pytest
 
@@ -45,6 +47,23 @@ def test_a_template_is_there_as_soon_as_it_is_saved(saves: Site, templates: Path
     assert saves.create(path, {"a": 1}).status_code == 200
     (templates / path).unlink()
     assert saves.confirmation(path, {"a": 1}).status_code == 404
+
+
+def test_a_title_with_half_a_character_spoils_no_page(saves: Site, templates: Path) -> None:
+    file = templates / "sem" / "half a character.ipynb"
+    made = json.loads((templates / "sem/plain.ipynb").read_text())
+    made["cells"][0]["source"] = "# A title \ud83d"
+    made["metadata"]["kernelspec"]["display_name"] = "Python \udd2c"
+    file.write_text(json.dumps(made))
+    path = quote(f"sem/{file.name}")
+    deadline = time.monotonic() + 30
+    while "A title ?" not in saves.client.get(saves.url).text and time.monotonic() < deadline:
+        time.sleep(0.1)
+    for page in ("", f"t/{path}", "api/v1/templates", f"api/v1/templates/{path}"):
+        answer = saves.client.get(saves.url + page)
+        assert answer.status_code == 200
+        assert "A title ?" in answer.text
+    file.unlink()
 
 
 def test_only_named_hosts_are_served_where_a_list_is_set(launch: Launch) -> None:
