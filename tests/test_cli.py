@@ -68,6 +68,19 @@ def test_show_says_where_a_notebook_comes_from(folder: Path) -> None:
     assert found["made_by_nbstamp"]["template"] == "fit_{sample}.ipynb"
 
 
+def test_what_stands_in_a_file_does_not_steer_the_terminal(folder: Path) -> None:
+    made = json.loads(notebook("1"))
+    made["cells"][0]["source"] = "# \x1b[31mred \ud800"
+    made["metadata"]["nbstamp"] = {"template": "\ud800", "\x1b[0m": "\u202e"}
+    (folder / "odd.ipynb").write_text(json.dumps(made))
+    for command in (("list",), ("show", "odd.ipynb")):
+        shown = run(*command, cwd=folder)
+        assert shown.returncode == 0
+        assert "\\u001b[31mred ?" in shown.stdout
+        assert shown.stdout.replace("\n", "").isprintable()
+        assert json.loads(run(*command, "--json", cwd=folder).stdout)
+
+
 def test_stamp_names_the_notebook_and_never_replaces_one(folder: Path) -> None:
     arguments = ("stamp", TEMPLATE, "--params", '{"sample": "Fe3O4", "t": 1.5}')
     assert run(*arguments, cwd=folder).stdout == "fit_Fe3O4.ipynb\n"
