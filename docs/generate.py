@@ -34,6 +34,12 @@ ROUTES = {
     "POST /t/{path}": "The intake: where a portal posts the form field `params`, a JSON object. It "
     "changes nothing and leads to the confirmation page.",
     "POST /create": "The confirmed act. Only from the confirmation page.",
+    "GET /login": "Sends the browser to sign in, and back to `next`, a page of this server. Only "
+    "with an identity that signs in elsewhere, as are the next four.",
+    "GET /oauth_callback": "Where JupyterHub sends the browser back to.",
+    "GET /resume": "Sends the form that the browser has kept in its tab meanwhile.",
+    "GET /signed-in": "The end of signing in in a tab of its own.",
+    "GET /logout": "Forgets the session, and signs the user out of JupyterHub.",
     "GET /healthz": "The process is alive.",
     "GET /readyz": "200 when notebooks can be made, 503 with `problems` when not; also the number "
     "of templates, and how many of them are broken.",
@@ -111,11 +117,16 @@ def _commands() -> Iterator[str]:
 
 
 def routes() -> list[str]:
-    """``METHOD /path`` of the application's own route table, below the base path."""
+    """``METHOD /path`` of the application's own route table, below the base path; with the identity
+    that has the most routes."""
     with TemporaryDirectory() as folder:
         config = Config()
         config.Server.templates = [folder]
         config.Server.secrets = [secrets.token_hex(32)]
+        config.Server.identity = "jupyterhub"
+        config.JupyterHubIdentity.api_url = "http://127.0.0.1:8081/hub/api"
+        config.JupyterHubIdentity.api_token = secrets.token_hex(32)
+        config.JupyterHubIdentity.client_id = "service-templates"
         ready = build(config)
     base = ready.base_url.rstrip("/")
     return [

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from hubs import Hub, LaunchHub, running_hub
 from support import Launch, Site, missing_tool, notebook, start
 
 pytest.register_assert_rewrite("nbstamp.testing")
@@ -58,6 +60,18 @@ def launch(logs: Path, templates: Path) -> Iterator[Launch]:
     yield launch
     for site in running:
         site.stop()
+
+
+@pytest.fixture
+def launch_hub(logs: Path, tmp_path: Path) -> Iterator[LaunchHub]:
+    """Starts JupyterHubs of a test's own (see ``hubs.py``); they stop with the test."""
+    with ExitStack() as running:
+
+        def launch_hub(name: str, **options: Any) -> Hub:
+            folder = tmp_path / f"hub-{name}"
+            return running.enter_context(running_hub(name, folder=folder, logs=logs, **options))
+
+        yield launch_hub
 
 
 @pytest.fixture(scope="session")

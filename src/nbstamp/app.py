@@ -17,6 +17,7 @@ from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from starlette.types import ASGIApp
 from traitlets import Bool, Dict, Int, List, TraitError, Unicode, default
@@ -27,7 +28,7 @@ from nbstamp.catalogue.base import Catalogue
 from nbstamp.catalogue.folders import FolderCatalogue
 from nbstamp.core.languages import Languages
 from nbstamp.core.parameters import Limits as CoreLimits
-from nbstamp.identity.base import Identity
+from nbstamp.identity.base import Identity, Surroundings
 from nbstamp.portals.base import named_portals, web_origin
 from nbstamp.service import Rules, Service
 from nbstamp.storage.base import Storage
@@ -61,10 +62,10 @@ class Server(Configurable):
     ).tag(config=True)
     identity = Unicode(
         "nobody",
-        help="""Who is asking: the name of an installed identity (nobody), or an import string of a
-        class of your own.
+        help="""Who is asking: the name of an installed identity (nobody, jupyterhub, proxy), or an
+        import string of a class of your own. A service that a JupyterHub starts has jupyterhub.
 
-        c.Server.identity = "nobody"
+        c.Server.identity = "jupyterhub"
         """,
     ).tag(config=True)
     ip = Unicode(
@@ -93,8 +94,8 @@ class Server(Configurable):
     ).tag(config=True)
     public_url = Unicode(
         "",
-        help="""Address under which browsers see this server, when a proxy stands in front that
-        changes the Host header. Only scheme, host and port count.
+        help="""Address under which browsers see this server, when a proxy stands in front. Only
+        scheme, host and port count. Default: JUPYTERHUB_PUBLIC_URL, else what a request says.
 
         c.Server.public_url = "https://jupyter.example"
         """,
@@ -318,10 +319,18 @@ def _build(config: Config) -> Ready:
         portals = named_portals(server.portals)
     except (ValueError, TypeError, AttributeError) as err:
         raise ConfigurationError(f"Server.portals: {err}") from err
+    tokens = Tokens(_secrets(server))
     storage: Storage = _plugin("nbstamp.storages", server.storage, Storage, "save")(config=config)
-    identity: Identity = _plugin("nbstamp.identities", server.identity, Identity, "user")(
-        config=config
-    )
+    kind = _plugin("nbstamp.identities", server.identity, Identity, "user")
+    try:
+        identity: Identity = kind(Surroundings(tokens, base_url, public), config=config)
+    except ImportError as err:
+        raise ConfigurationError(
+            f"the identity {server.identity!r} needs more Python packages ({err.name}): "
+            "pip install 'nbstamp[hub]'"
+        ) from err
+    except ValueError as err:
+        raise ConfigurationError(str(err)) from err
     catalogue = FolderCatalogue(
         roots=[Path(folder) for folder in server.templates], limits=limits, config=config
     )
@@ -341,7 +350,7 @@ def _build(config: Config) -> Ready:
     app = create_app(
         service=service,
         identity=identity,
-        tokens=Tokens(_secrets(server)),
+        tokens=tokens,
         portals=portals,
         look=Look(site=server.name, contact=server.contact),
         base_url=base_url,
@@ -465,6 +474,26 @@ def read_file(path: Path) -> Config:
         raise ConfigurationError(f"{path} cannot be read: {type(err).__name__}: {err}") from err
 
 
+def read_hub_environment(environ: Mapping[str, str]) -> Config:
+    """Read where to listen, under which path and who the users are from what a JupyterHub tells a
+    service that it starts itself; every other source wins over it.
+
+    A terminal in a user's Jupyter server has most of these variables, too, but no service's name.
+    """
+    config = Config()
+    if not environ.get("JUPYTERHUB_SERVICE_NAME"):
+        return config
+    config.Server.identity = "jupyterhub"
+    if prefix := environ.get("JUPYTERHUB_SERVICE_PREFIX"):
+        config.Server.base_url = prefix
+    if public := web_origin(environ.get("JUPYTERHUB_PUBLIC_URL")):
+        config.Server.public_url = public
+    if where := environ.get("JUPYTERHUB_SERVICE_URL"):
+        parts = urlsplit(where)
+        config.Server.ip, config.Server.port = parts.hostname or "", parts.port or 80
+    return config
+
+
 PREFIX = "NBSTAMP__"
 
 
@@ -497,9 +526,10 @@ def read_environment(environ: Mapping[str, str]) -> Config:
             )
         if from_file:
             try:
-                config[cls.__name__][name] = Path(value).read_text(encoding="utf-8").split()
+                text = Path(value).read_text(encoding="utf-8")
             except OSError as err:
                 raise ConfigurationError(f"{variable}: {err.strerror}: {value}") from err
+            config[cls.__name__][name] = text.split() if isinstance(trait, List) else text.strip()
         else:
             config[cls.__name__][name] = _read(trait, value)
     return config

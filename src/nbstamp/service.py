@@ -20,7 +20,9 @@ from nbstamp.core.languages import Languages
 from nbstamp.core.languages.base import Language
 from nbstamp.core.naming import (
     Target,
+    below,
     fill,
+    own_place,
     placeholders,
     target_folder,
     typed_folder,
@@ -264,23 +266,41 @@ class Service:
         outcome = await self._save(self._storage, user, draft.target, draft.instance)
         return outcome, _warnings(draft.language, wish.parameters)
 
+    def require_owner(self, user: User, confirmation: Confirmation) -> None:
+        """Raise :class:`Forbidden` when ``confirmation`` was shown to somebody else."""
+        if confirmation.user != user.name:
+            raise Forbidden("This confirmation belongs to another user. Nothing was created.")
+
+    def folder(self, user: User, wish: Wish) -> tuple[str, ...]:
+        """The folder for a new notebook: the site's, or the one that was typed.
+
+        Raises :class:`UnacceptableFileName` for one that cannot be used, or is not below the
+        user's own where users have folders of their own.
+        """
+
+        def filled(setting: str) -> tuple[str, ...]:
+            return target_folder(
+                setting,
+                folder=wish.template.rpartition("/")[0],
+                username=user.name,
+                date=wish.time[:10],
+            )
+
+        if wish.folder is None:
+            return filled(self.rules.target_folder)
+        return below(typed_folder(wish.folder), filled(own_place(self.rules.target_folder)))
+
     def _draft(self, user: User, wish: Wish) -> _Draft:
         """What ``wish`` comes to. It is stamped even to be looked at only: every refusal of a name
         or a value is to come before the user confirms."""
         template = self._catalogue.get(wish.template)
-        folder, _, pattern = wish.template.rpartition("/")
+        pattern = wish.template.rpartition("/")[2]
         filled = fill(pattern, wish.parameters, languages=self.rules.text_languages)
         name, missing = filled.name, filled.missing
         if wish.name is not None:
             name, missing = typed_name(wish.name), {}
             refuse_placeholders(name, filled.missing)
-        parts = (
-            target_folder(
-                self.rules.target_folder, folder=folder, username=user.name, date=wish.time[:10]
-            )
-            if wish.folder is None
-            else typed_folder(wish.folder)
-        )
+        parts = self.folder(user, wish)
         language = self._language(template, wish.parameters)
         instance = self._stamp(user, wish, template, wish.parameters, language)
         return _Draft(template, language, Target(parts, name), missing, instance)
@@ -288,8 +308,7 @@ class Service:
     def _confirmed(
         self, user: User, confirmation: Confirmation, parameters: Parameters
     ) -> Instance:
-        if confirmation.user != user.name:
-            raise Forbidden("This confirmation belongs to another user. Nothing was created.")
+        self.require_owner(user, confirmation)
         if confirmation.parameters_hash != parameters.hash:
             raise Changed("The values are not the ones that were shown before.")
         template = self._catalogue.get(confirmation.template)

@@ -10,7 +10,7 @@ from typing import Any
 import click
 from traitlets.config import Config
 
-from nbstamp.app import read_command_line, read_environment, read_file
+from nbstamp.app import read_command_line, read_environment, read_file, read_hub_environment
 
 DEFAULT_FILE = "nbstamp_config.py"
 
@@ -32,7 +32,7 @@ def read(file: Path | None, given: dict[str, Any], others: Iterable[str]) -> Con
     ``given`` are options of ``Server`` as the verb has them; None or empty means not given.
     Raises :class:`~nbstamp.app.ConfigurationError`.
     """
-    config = Config()
+    config = read_hub_environment(os.environ)
     if file is not None or Path(DEFAULT_FILE).is_file():
         config.merge(read_file(file or Path(DEFAULT_FILE)))
     config.merge(read_environment(os.environ))

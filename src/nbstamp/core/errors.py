@@ -3,6 +3,8 @@
 TemplatingError
 ├── MalformedRequest          400  the request itself cannot be read
 ├── Forbidden                 403  not from this site, or not this person's
+│   ├── NotSignedIn           403  nobody is signed in
+│   └── SignInFailed          403  the identity provider did not let this person in
 ├── SlowRequest               408  the request stopped arriving
 ├── UnknownTemplate           404  no template has this path
 │   └── BrokenTemplate        404  the template is there and cannot be used
@@ -12,6 +14,7 @@ TemplatingError
 │   ├── UnacceptableParameter 422  one parameter, by name or by value
 │   ├── UnacceptableFileName  422  the name or folder of the new notebook
 │   └── UnsupportedLanguage   422  no parameter cell for this kernel language
+├── IdentityUnavailable       502  the identity provider does not answer
 ├── StorageUnavailable        503  the place for notebooks does not answer
 └── StorageFull               507  no space or no quota left
 
@@ -59,6 +62,29 @@ class Forbidden(TemplatingError):
     code = "forbidden"
     status = 403
     title = "This was not sent from our own page"
+
+
+class NotSignedIn(Forbidden):
+    """Nobody is signed in, and this server has no sign-in page of its own to send them to."""
+
+    code = "not_signed_in"
+    title = "You are not signed in"
+
+    def __init__(self, message: str | None = None) -> None:
+        super().__init__(
+            message
+            or "This server does not know who you are. Please sign in first, then reload this page."
+        )
+
+
+class SignInFailed(Forbidden):
+    """The identity provider did not let this person in, or not for this service."""
+
+    code = "sign_in_failed"
+    title = "You could not be signed in"
+
+    next_path = ""
+    """Where the user was going."""
 
 
 class SlowRequest(TemplatingError):
@@ -158,6 +184,16 @@ class UnsupportedLanguage(Unacceptable):
 
     code = "unsupported_language"
     title = "This template's language is not supported"
+
+
+class IdentityUnavailable(TemplatingError):
+    """The identity provider (JupyterHub) does not answer; nothing was created."""
+
+    code = "identity_unavailable"
+    status = 502
+    title = "Nobody can be signed in at the moment"
+    next_path = ""
+    """Where the user was going, when it happened while they were signing in."""
 
 
 class StorageUnavailable(TemplatingError):

@@ -1,8 +1,8 @@
-"""Who is asking: what the rest of the program may know about the person."""
+"""Who is asking: what the rest may know about the person."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,6 +11,11 @@ class User:
 
     name: str
     """The account name, unique at the identity provider; empty when nobody signs in."""
+    token: str = field(default="", repr=False)
+    """The user's own token at the identity provider, for storages that act for them; empty when
+    there is none."""
+    groups: frozenset[str] = frozenset()
+    """The user's groups, as far as the identity provider tells them."""
 
 
 NOBODY = User(name="")

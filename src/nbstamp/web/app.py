@@ -16,18 +16,20 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
-from starlette.routing import Mount, Route
+from starlette.routing import BaseRoute, Mount, Route, Router
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from nbstamp.core.errors import MalformedRequest, TemplatingError
+from nbstamp.core.errors import MalformedRequest, NotSignedIn, TemplatingError
 from nbstamp.core.parameters import printable
-from nbstamp.identity.base import Identity
+from nbstamp.identity.base import Identity, SigningIn
 from nbstamp.portals.base import Portals
 from nbstamp.service import Service
 from nbstamp.web import api
 from nbstamp.web.flow import Flow
 from nbstamp.web.pages import Look, Pages
+from nbstamp.web.requests import caller
+from nbstamp.web.signing import Signing
 from nbstamp.web.tokens import Tokens
 from nbstamp.web.urls import Urls
 
@@ -43,7 +45,11 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
-"""Of every answer (facts/security.md section 4); static files may be cached."""
+"""Of every answer (facts/security.md section 4); static files may be cached.
+
+Chromium enforces form-action on redirects, too. No form is answered by a redirect here: signing in
+begins with a link or a script, so that the hub's origin need not be allowed.
+"""
 
 
 class InternalError(TemplatingError):
@@ -78,7 +84,23 @@ def create_app(
     ``ready`` names what stands against serving requests, in words; nothing means ready.
     """
     urls = Urls(base_url)
-    pages = Pages(urls, look, saves=service.saves, signs_in=identity.signs_in)
+    pages = Pages(
+        urls,
+        look,
+        saves=service.saves,
+        has_users=identity.has_users,
+        signs_in=isinstance(identity, SigningIn),
+    )
+    signing = Signing(identity, urls, pages) if isinstance(identity, SigningIn) else None
+
+    async def sign_in_first(request: Request) -> Response | None:
+        """None when a user asks for a page; else the way to sign in."""
+        if await identity.user(caller(request)):
+            return None
+        if signing:
+            return signing.to_login(request)
+        raise NotSignedIn
+
     flow = Flow(
         service=service,
         identity=identity,
@@ -86,11 +108,12 @@ def create_app(
         portals=portals,
         pages=pages,
         public_origin=public_origin,
+        sign_in_first=sign_in_first,
     )
     programs = api.Api(service=service, identity=identity, urls=urls, public_origin=public_origin)
 
     async def catalogue(request: Request) -> Response:
-        return pages.catalogue(service.listing())
+        return await sign_in_first(request) or pages.catalogue(service.listing())
 
     async def alive(request: Request) -> Response:
         return JSONResponse({"status": "alive"})
@@ -138,7 +161,7 @@ def create_app(
         return failed(request, exc)
 
     methods: dict[str, Any] = {"methods": ["GET"]}
-    routes = [
+    routes: list[BaseRoute] = [
         Route("/", catalogue, **methods),
         Route("/t/{path:path}", flow.template, methods=["GET", "POST"]),
         Route("/create", flow.create, methods=["POST"]),
@@ -151,13 +174,20 @@ def create_app(
         Route("/api/v1/notebooks", programs.create, methods=["POST"]),
         Mount("/static", StaticFiles(directory=str(files("nbstamp.web").joinpath("static")))),
     ]
+    if signing:
+        routes += signing.routes()
     if base_url != "/":
-        routes = [Mount(base_url.rstrip("/"), routes=routes), Route("/", _to(base_url), **methods)]
-    return Starlette(
+        below = Mount(base_url.rstrip("/"), app=Router(routes, redirect_slashes=False))
+        bare = [Route(path, _to(base_url), **methods) for path in ("/", base_url.rstrip("/"))]
+        routes = [*bare, below]
+    app = Starlette(
         routes=routes,
         middleware=[Middleware(Frame, failed=failed, urls=urls, hosts=tuple(hosts))],
         exception_handlers={TemplatingError: failed_async, HTTPException: failed_async},
     )
+    # it would redirect to the Host and the scheme of the request, which a proxy may have changed
+    app.router.redirect_slashes = False
+    return app
 
 
 def _to(address: str) -> Callable[[Request], Awaitable[Response]]:

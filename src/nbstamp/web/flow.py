@@ -5,7 +5,7 @@ Everything that must survive between two steps is in the form of the page; nothi
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -13,18 +13,18 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from nbstamp.core.errors import (
-    Forbidden,
     MalformedRequest,
+    NotSignedIn,
     StorageFull,
     StorageUnavailable,
     TemplatingError,
     TooLarge,
     UnacceptableFileName,
 )
-from nbstamp.core.naming import Target, typed_folder, typed_name
+from nbstamp.core.naming import Target, typed_name
 from nbstamp.core.parameters import Limits, Parameters, read_form, read_parameters
 from nbstamp.core.user import User
-from nbstamp.identity.base import Identity
+from nbstamp.identity.base import Identity, SigningIn
 from nbstamp.portals.base import Portals
 from nbstamp.service import (
     Changed,
@@ -36,7 +36,7 @@ from nbstamp.service import (
     refuse_placeholders,
 )
 from nbstamp.web.pages import Notice, Pages, Retry
-from nbstamp.web.requests import Sender, read_form_body, require_own_page, sent_from
+from nbstamp.web.requests import Sender, caller, read_form_body, require_own_page, sent_from
 from nbstamp.web.responses import attachment
 from nbstamp.web.tokens import BadToken, Tokens
 
@@ -58,6 +58,7 @@ class Flow:
         portals: Portals,
         pages: Pages,
         public_origin: str,
+        sign_in_first: Callable[[Request], Awaitable[Response | None]],
     ) -> None:
         self._service = service
         self._identity = identity
@@ -65,6 +66,7 @@ class Flow:
         self._portals = portals
         self._pages = pages
         self._public_origin = public_origin
+        self._sign_in_first = sign_in_first
 
     @property
     def _limits(self) -> Limits:
@@ -79,6 +81,8 @@ class Flow:
             query = request.scope["query_string"]
             form = read_form(query) if query else {}
             if "params" not in form:
+                if refused := await self._sign_in_first(request):
+                    return refused
                 template = await self._service.template(path)
                 return self._pages.template(request, path, template)
         return await self._intake(request, path, form)
@@ -91,12 +95,17 @@ class Flow:
             check_arriving(form["params"], self._limits)
             if sent.sender is not Sender.OWN or request.method == "GET":
                 arrival = self._arrival(sent.origin, parameters)
-                return self._pages.interstitial(path, parameters, arrival)
+                # a seal that cannot be read is no reason to go round and round
+                once_more = "arrival" in form
+                return self._pages.interstitial(path, parameters, arrival, by_itself=not once_more)
             wish = Wish(path, parameters, portal=self._own_portal(request))
         elif sent.sender is Sender.FOREIGN:
             # somebody else's page may hold an arrival of ours; it does not speak for the portal
             wish = replace(wish, portal=sent.origin)
-        return await self._confirmation(request, wish, form)
+        if form.get("switch"):
+            return self._sign_in(wish, form, switching=True)
+        notice = Notice(_SIGNED_IN_AGAIN) if form.get("ended") else None
+        return await self._confirmation(request, wish, form, notice)
 
     def _parameters(self, form: Mapping[str, str]) -> Parameters:
         if "params" not in form:
@@ -128,12 +137,17 @@ class Flow:
                     creation_id=before.creation_id,
                 )
             if token := form.get("arrival"):
-                arrival = self._tokens.open(ARRIVAL, token)
-                if arrival.age <= FRESH and arrival.data.get("hash") == parameters.hash:
-                    return Wish(path, parameters, portal=str(arrival.data.get("portal", "")))
+                arrival = self._tokens.read(ARRIVAL, token, FRESH)
+                if arrival and arrival.get("hash") == parameters.hash:
+                    return Wish(path, parameters, portal=str(arrival.get("portal", "")))
         except BadToken:
             pass
         return None
+
+    def _shown_to(self, form: Mapping[str, str]) -> object:
+        """The user to whom the page was shown that sent this form; None when it cannot be read."""
+        token = self._tokens.read(CONFIRMATION, form.get("token", ""), FRESH)
+        return token["user"] if token else None
 
     async def _confirmation(
         self,
@@ -144,19 +158,23 @@ class Flow:
         status: int = 200,
     ) -> Response:
         """The confirmation page; with the error in words where a typed name is not usable."""
-        user = await self._user(request)
         try:
+            user = await self._identity.user(caller(request))
+            if user is None:
+                return self._sign_in(wish, form)
+            if wish.folder is not None and self._shown_to(form) not in (None, user.name):
+                wish = replace(wish, folder=None)  # another user's, from before they switched
             preview = await self._service.preview(user, wish)
         except UnacceptableFileName as err:
             if wish.name is None and wish.folder is None:
-                return self._pages.error(err, self._retry(wish))
+                return self._pages.error(err, self._retry(wish, form))
             bad = "name" if _is_bad(typed_name, wish.name) or err.parameter else "folder"
             notice = notice or Notice(err.message, bad)
             wish = replace(wish, name=None) if bad == "name" else replace(wish, folder=None)
             status = max(status, 422)
             return await self._confirmation(request, wish, form, notice, status)
         except TemplatingError as err:
-            return self._pages.error(err, self._retry(wish))
+            return self._pages.error(err, self._retry(wish, form))
         return self._pages.confirmation(
             preview,
             token=self._tokens.seal(CONFIRMATION, _sealed(preview.confirmation(user))),
@@ -167,24 +185,43 @@ class Flow:
             status=status,
         )
 
-    def _retry(self, wish: Wish) -> Retry:
+    def _retry(self, wish: Wish, form: Mapping[str, str]) -> Retry:
         return Retry(
             wish.template,
             wish.parameters,
-            self._arrival(wish.portal, wish.parameters),
+            self._carried(wish, form),
             self._portals.at(wish.portal),
             self._back(wish),
         )
+
+    def _carried(self, wish: Wish, form: Mapping[str, str]) -> dict[str, str]:
+        """What the form of a page carries besides the parameters, so that the confirmation is
+        reached again: with the same creation id where there is one."""
+        if form.get("token"):
+            return {key: form[key] for key in ("token", "name", "folder") if key in form}
+        return {"arrival": self._arrival(wish.portal, wish.parameters)}
 
     def _back(self, wish: Wish) -> str:
         object_id = wish.parameters.get(self._service.rules.object_parameter)
         return self._portals.at(wish.portal).link(object_id)
 
-    async def _user(self, request: Request) -> User:
-        user = await self._identity.user(request.headers, request.cookies)
-        if user is None:
-            raise Forbidden("Please sign in first.")
-        return user
+    def _sign_in(
+        self,
+        wish: Wish,
+        form: Mapping[str, str],
+        *,
+        switching: bool = False,
+        ended: bool = False,
+    ) -> Response:
+        """The page that keeps the form while its user signs in; ``ended`` when a session did that
+        was there before."""
+        if not isinstance(self._identity, SigningIn):
+            return self._pages.error(NotSignedIn(), self._retry(wish, form))
+        kept = {"params": wish.parameters.text, **self._carried(wish, form)}
+        if ended:
+            kept["ended"] = "1"
+        count = len(wish.parameters)
+        return self._pages.sign_in(wish.template, kept, count, switching=switching)
 
     async def create(self, request: Request) -> Response:
         """``POST /create``: the confirmed act. Everything that stands against it leads back to
@@ -216,8 +253,10 @@ class Flow:
                 "This page is more than twelve hours old. Please look at it and confirm once more."
             )
             return await self._confirmation(request, again, form, notice, 409)
-        user = await self._user(request)
         try:
+            user = await self._identity.user(caller(request))
+            if user is None:
+                return self._sign_in(again, form, ended=True)
             target = await self._confirmed_target(user, confirmation, again)
             confirmation = replace(confirmation, target=target)
             act = self._service.download if form.get("download") else self._service.create
@@ -227,10 +266,10 @@ class Flow:
         except UnacceptableFileName:
             return await self._confirmation(request, again, form)
         except (StorageFull, StorageUnavailable) as err:
-            retry = replace(self._retry(again), form={**form, "download": "1"})
+            retry = replace(self._retry(again, form), form={**form, "download": "1"})
             return self._pages.error(err, retry)
         except TemplatingError as err:
-            return self._pages.error(err, self._retry(again))
+            return self._pages.error(err, self._retry(again, form))
         match outcome:
             case Download():
                 return attachment(outcome)
@@ -243,15 +282,23 @@ class Flow:
         """The target that was shown, with the name and folder as the user typed them over it.
 
         A typed name is taken when it is safe as it stands; it was the user's own hand, so it need
-        not be shown to them again. Raises :class:`UnacceptableFileName`.
+        not be shown to them again. Raises :class:`UnacceptableFileName`, and
+        :class:`~nbstamp.core.errors.Forbidden` for another user's confirmation.
         """
+        self._service.require_owner(user, confirmation)
         shown = confirmation.target
         name = shown.name if again.name is None else typed_name(again.name)
-        folder = shown.folder if again.folder is None else typed_folder(again.folder)
+        folder = shown.folder if again.folder is None else self._service.folder(user, again)
         if "{" in name:
             preview = await self._service.preview(user, replace(again, name=None, folder=None))
             refuse_placeholders(name, preview.missing)
         return Target(folder, name)
+
+
+_SIGNED_IN_AGAIN = (
+    "You had to sign in again, so nothing was created yet. Everything is as you left it: please "
+    "confirm once more."
+)
 
 
 def check_arriving(params: str, limits: Limits) -> None:

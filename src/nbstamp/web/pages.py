@@ -36,8 +36,8 @@ class Retry:
 
     template: str
     parameters: Parameters
-    arrival: str
-    """Token with which the confirmation is reached again."""
+    carried: Mapping[str, str]
+    """Fields with which, besides the parameters, the confirmation is reached again."""
     portal: Portal
     back: str
     """Page of the portal to go back to; empty when it is not known."""
@@ -58,7 +58,9 @@ class Look:
 class Pages:
     """Renders every page of this server."""
 
-    def __init__(self, urls: Urls, look: Look, *, saves: bool, signs_in: bool) -> None:
+    def __init__(
+        self, urls: Urls, look: Look, *, saves: bool, has_users: bool, signs_in: bool
+    ) -> None:
         self._urls = urls
         environment = Environment(
             loader=PackageLoader("nbstamp.web", "pages"),
@@ -69,7 +71,13 @@ class Pages:
         )
         environment.filters["human_size"] = human_size
         environment.filters["visible"] = visible
-        environment.globals |= {"urls": urls, "look": look, "saves": saves, "signs_in": signs_in}
+        environment.globals |= {
+            "urls": urls,
+            "look": look,
+            "saves": saves,
+            "has_users": has_users,
+            "signs_in": signs_in,
+        }
         self._environment = environment
 
     def _page(self, file: str, status: int = 200, /, **values: Any) -> Response:
@@ -98,9 +106,35 @@ class Pages:
         """The HTTP interface, from its OpenAPI document."""
         return self._page("api.html", api=description, schemas=description["components"]["schemas"])
 
-    def interstitial(self, path: str, parameters: Parameters, arrival: str) -> Response:
-        """Sends what arrived once more, from our own origin; it shows and does nothing else."""
-        return self._page("arriving.html", path=path, params=parameters.text, arrival=arrival)
+    def interstitial(
+        self, path: str, parameters: Parameters, arrival: str, *, by_itself: bool
+    ) -> Response:
+        """Sends what arrived once more, from our own origin; it shows and does nothing else. When
+        not ``by_itself``, the user presses a button."""
+        return self._page(
+            "arriving.html",
+            path=path,
+            params=parameters.text,
+            arrival=arrival,
+            by_itself=by_itself,
+        )
+
+    def sign_in(
+        self, path: str, fields: Mapping[str, str], count: int, *, switching: bool
+    ) -> Response:
+        """Keeps ``fields`` for the template at ``path`` in the browser's tab while its user signs
+        in, and sends them again afterwards; without scripts the user does it."""
+        return self._page(
+            "sign_in.html", path=path, fields=fields, count=count, switching=switching
+        )
+
+    def resume(self) -> Response:
+        """Sends what :meth:`sign_in` has kept."""
+        return self._page("resume.html")
+
+    def signed_in(self) -> Response:
+        """The end of signing in in a tab of its own."""
+        return self._page("signed_in.html")
 
     def confirmation(
         self,
@@ -137,11 +171,16 @@ class Pages:
         """The notebook is there."""
         return self._page("saved.html", saved=saved, portal=portal, back=back)
 
-    def error(self, err: TemplatingError, retry: Retry | None = None) -> Response:
-        """What went wrong, and the way on."""
+    def error(
+        self, err: TemplatingError, retry: Retry | None = None, *, again: str = ""
+    ) -> Response:
+        """What went wrong, and the way on: the same once more, or signing in ``again`` on the way
+        to that page."""
         near: Sequence[str] = err.near if isinstance(err, UnknownTemplate) else ()
         rows = shown_parameters(retry.parameters) if retry else []
-        return self._page("error.html", err.status, err=err, near=near, retry=retry, rows=rows)
+        return self._page(
+            "error.html", err.status, err=err, near=near, retry=retry, rows=rows, again=again
+        )
 
 
 def when(timestamp: float) -> str:
