@@ -2,6 +2,8 @@
 
 ``python creating.py ROOT ID…`` saves one notebook per creation id with the storage ``folder``, all
 at once, and prints ``ID PATH`` or ``ID !CODE LOG`` as soon as each one is answered.
+``python creating.py --hub API PROXY USER`` does so with the storage ``contents`` for each line
+``FOLDER ID…`` that it reads; the token is in the environment.
 """
 
 from __future__ import annotations
@@ -14,13 +16,16 @@ import os
 import platform
 import resource
 import struct
+import sys
 
 from nbstamp.core.errors import TemplatingError
 from nbstamp.core.instance import Instance, Origin, stamp
 from nbstamp.core.naming import Target
 from nbstamp.core.parameters import Parameters
 from nbstamp.core.template import index
-from nbstamp.core.user import NOBODY
+from nbstamp.core.user import NOBODY, User
+from nbstamp.storage.base import Saved, Storage
+from nbstamp.storage.contents import ContentsStorage
 from nbstamp.storage.folder import FolderStorage
 
 CALLS = {
@@ -62,8 +67,10 @@ def refuse(call: str, error: int, flags: int) -> None:
 
 def options() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser()
-    parser.add_argument("root")
-    parser.add_argument("ids", nargs="+")
+    parser.add_argument("root", nargs="?")
+    parser.add_argument("ids", nargs="*")
+    parser.add_argument("--hub", nargs=3)
+    parser.add_argument("--instances", type=int, default=1, help="storages that share the work")
     parser.add_argument("--folder", default="notebooks/sem")
     parser.add_argument("--names", type=int, default=1, help="how many names they share")
     parser.add_argument("--size", type=int, default=1000)
@@ -80,19 +87,40 @@ def target(folder: str, creation_id: str, names: int) -> Target:
     return Target(tuple(folder.split("/")), f"Analysis {number}.ipynb")
 
 
+async def create(
+    storage: Storage, user: User, folder: str, creation_id: str, given: argparse.Namespace
+) -> None:
+    wanted = target(folder, creation_id, given.names)
+    try:
+        outcome = await storage.save(user, wanted, instance(creation_id, given.size))
+        answer = outcome.target.path if isinstance(outcome, Saved) else f"!{outcome}"
+    except TemplatingError as err:
+        answer = f"!{err.code} {err.log}"
+    os.write(1, f"{creation_id} {answer}\n".encode())
+
+
 async def main(given: argparse.Namespace) -> None:
-    storage = FolderStorage(root=given.root, writes=given.writes)
-
-    async def create(creation_id: str) -> None:
-        wanted = target(given.folder, creation_id, given.names)
-        try:
-            saved = await storage.save(NOBODY, wanted, instance(creation_id, given.size))
-            answer = saved.target.path
-        except TemplatingError as err:
-            answer = f"!{err.code} {err.log}"
-        os.write(1, f"{creation_id} {answer}\n".encode())
-
-    await asyncio.gather(*map(create, given.ids))
+    if given.hub is None:
+        storage = FolderStorage(root=given.root, writes=given.writes)
+        await asyncio.gather(
+            *(create(storage, NOBODY, given.folder, one, given) for one in given.ids)
+        )
+        return
+    api_url, proxy_url, name = given.hub
+    user = User(name, os.environ["CREATING_TOKEN"])
+    storages = [
+        ContentsStorage(api_url=api_url, proxy_url=proxy_url, patience=60)
+        for _ in range(given.instances)
+    ]
+    while line := (await asyncio.to_thread(sys.stdin.readline)).strip():
+        folder, *ids = line.split()
+        await asyncio.gather(
+            *(
+                create(storages[number % len(storages)], user, folder, one, given)
+                for number, one in enumerate(ids)
+            )
+        )
+        os.write(1, b"done\n")
 
 
 if __name__ == "__main__":

@@ -455,3 +455,24 @@ def test_500_deployments_under_load_never_show(launch: Launch, tmp_path: Path, l
         made = nbformat.read(root / path, as_version=4)
         assert re.fullmatch(r"release = \d+", made.cells[-1].source)
     assert "500" not in {line.split()[-3] for line in site.log.read_text().splitlines()[1:]}
+def test_a_kernel_gets_another_name_and_the_page_says_so(launch: Launch, tmp_path: Path) -> None:
+    templates, root = tmp_path / "templates", tmp_path / "notebooks"
+    spec = {"name": "python3.8", "display_name": 'Old "Python"', "language": "python"}
+    made = notebook("print(sample_name)", kernel=spec)
+    for path in (templates / "sem", root):
+        path.mkdir(parents=True)
+    (templates / "sem" / "fit.ipynb").write_text(made)
+    site = launch(
+        "kernels",
+        f"--templates={templates}",
+        "--storage=folder",
+        f"--FolderStorage.root={root}",
+        '--Server.kernel_names={"python3.8": "python3 ü"}',
+        root=root,
+    )
+    page = site.confirmation("sem/fit.ipynb", {"sample_name": "x"})
+    assert "asks for the kernel “python3.8”; here it gets “python3 ü”" in page.text
+    site.send(create_form(page))
+    text = (root / "notebooks" / "sem" / "fit.ipynb").read_text()
+    assert json.loads(text)["metadata"]["kernelspec"] == {**spec, "name": "python3 ü"}
+    assert stamped(text) == {"sample_name": "x"}

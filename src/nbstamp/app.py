@@ -54,8 +54,8 @@ class Server(Configurable):
     ).tag(config=True)
     storage = Unicode(
         "download",
-        help="""Where notebooks go: the name of an installed storage (download, folder), or an
-        import string of a class of your own.
+        help="""Where notebooks go: the name of an installed storage (download, folder, contents),
+        or an import string of a class of your own.
 
         c.Server.storage = "folder"
         """,
@@ -174,6 +174,14 @@ class Server(Configurable):
         help="""Write the user's name into the metadata of new notebooks.
 
         c.Server.user_in_notebook = True
+        """,
+    ).tag(config=True)
+    kernel_names = Dict(
+        Unicode(),
+        help="""Kernels of templates that do not exist here, and the ones that notebooks get
+        instead, by the names of their kernelspecs. The confirmation page says so.
+
+        c.Server.kernel_names = {"python3.8": "python3"}
         """,
     ).tag(config=True)
     file_name_in_log = Bool(
@@ -320,14 +328,15 @@ def _build(config: Config) -> Ready:
     except (ValueError, TypeError, AttributeError) as err:
         raise ConfigurationError(f"Server.portals: {err}") from err
     tokens = Tokens(_secrets(server))
-    storage: Storage = _plugin("nbstamp.storages", server.storage, Storage, "save")(config=config)
+    keeps = _plugin("nbstamp.storages", server.storage, Storage, "save")
     kind = _plugin("nbstamp.identities", server.identity, Identity, "user")
     try:
+        storage: Storage = keeps(config=_one_hub(config))
         identity: Identity = kind(Surroundings(tokens, base_url, public), config=config)
     except ImportError as err:
         raise ConfigurationError(
-            f"the identity {server.identity!r} needs more Python packages ({err.name}): "
-            "pip install 'nbstamp[hub]'"
+            f"the identity {server.identity!r} and the storage {server.storage!r} need more Python "
+            f"packages ({err.name}): pip install 'nbstamp[hub]'"
         ) from err
     except ValueError as err:
         raise ConfigurationError(str(err)) from err
@@ -344,6 +353,7 @@ def _build(config: Config) -> Ready:
             text_languages=tuple(server.text_languages),
             object_parameter=server.object_parameter,
             user_in_notebook=server.user_in_notebook,
+            kernel_names=server.kernel_names,
             file_name_in_log=server.file_name_in_log,
         ),
     )
@@ -359,6 +369,15 @@ def _build(config: Config) -> Ready:
         ready=storage.problems,
     )
     return Ready(app, server, base_url, catalogue, service, storage.problems())
+
+
+def _one_hub(config: Config) -> Config:
+    """The same, with the hub of the identity also for the storage that does not name one."""
+    told = config.get("JupyterHubIdentity", {})
+    hub = {option: told[option] for option in ("api_url", "hub_url") if option in told}
+    merged = Config({"ContentsStorage": hub})
+    merged.merge(config)
+    return merged
 
 
 def _plugin(group: str, name: str, base: type, required: str) -> Any:

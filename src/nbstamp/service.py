@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -39,6 +39,7 @@ from nbstamp.storage.base import (
     Outcome,
     Saved,
     Storage,
+    Waiting,
 )
 from nbstamp.storage.download import DownloadStorage
 
@@ -52,11 +53,12 @@ __all__ = [
     "Rules",
     "Saved",
     "Service",
+    "Waiting",
     "Wish",
     "refuse_placeholders",
     "template_placeholders",
 ]
-# Download, Entry, Listing and Saved are here for those who show what a service answers.
+# Download, Entry, Listing, Saved and Waiting are here for those who show what a service answers.
 
 audit = logging.getLogger("nbstamp.audit")
 
@@ -75,6 +77,8 @@ class Rules:
     """Name of the parameter that holds the portal's id of the object."""
     user_in_notebook: bool = False
     """Write the user's name into the notebook's provenance."""
+    kernel_names: Mapping[str, str] = field(default_factory=dict)
+    """Kernels of templates to those that notebooks get instead."""
     file_name_in_log: bool = False
     """Write file names into the audit log; they may hold a parameter's value."""
 
@@ -109,6 +113,8 @@ class Confirmation:
     portal: str
     creation_id: str
     time: str
+    looked: bool = True
+    """False when it could not be seen what is there already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +155,7 @@ class Preview:
             portal=self.wish.portal,
             creation_id=self.wish.creation_id,
             time=self.wish.time,
+            looked=self.description.looked,
         )
 
 
@@ -203,19 +210,7 @@ class Service:
         and of :mod:`nbstamp.core.naming` for a typed name.
         """
         draft = await asyncio.to_thread(self._draft, user, wish)
-        object_id = wish.parameters.get(self.rules.object_parameter)
-
-        def same(provenance: Mapping[str, Json]) -> bool:
-            if provenance.get("template") != wish.template:
-                return False
-            if object_id is None:
-                return provenance.get("parameters_hash") == wish.parameters.hash
-            return (provenance.get("portal") or "", provenance.get("object_id")) == (
-                wish.portal,
-                object_id,
-            )
-
-        description = await self._describe(user, draft.target, same)
+        description = await self._describe(user, draft.target, wish, wish.parameters)
         found = description.found
         return Preview(
             wish=wish,
@@ -226,9 +221,13 @@ class Service:
             description=description,
             saves=self.saves,
             missing=draft.missing,
-            warnings=_warnings(draft.language, wish.parameters),
+            warnings=[
+                *_warnings(draft.language, wish.parameters),
+                *description.warnings,
+                *self._kernel_warnings(draft.template, description),
+            ],
             files=[file.name for file in draft.instance.files],
-            object_id=object_id,
+            object_id=wish.parameters.get(self.rules.object_parameter),
             template_changed=_differs(found, "content_hash", draft.template.content_hash),
             values_changed=_differs(found, "parameters_hash", wish.parameters.hash),
         )
@@ -239,9 +238,12 @@ class Service:
         """Make the notebook that was confirmed; the same confirmation again gives the same one.
 
         Raises :class:`Forbidden` for another user's confirmation, :class:`Changed` when the
-        template or the parameters are not those that were confirmed, and the storage's errors.
+        template or the parameters are not those that were confirmed or something can be seen now
+        that the confirmation could not show, and the storage's errors.
         """
         instance = await asyncio.to_thread(self._confirmed, user, confirmation, parameters)
+        if not confirmation.looked:
+            await self._look_now(user, confirmation, parameters)
         return await self._save(self._storage, user, confirmation.target, instance)
 
     async def download(
@@ -319,6 +321,21 @@ class Service:
         language = self._language(template, parameters)
         return self._stamp(user, confirmation, template, parameters, language)
 
+    async def _look_now(
+        self, user: User, confirmation: Confirmation, parameters: Parameters
+    ) -> None:
+        description = await self._describe(user, confirmation.target, confirmation, parameters)
+        found = description.found
+        template = await self.template(confirmation.template)
+        again = found and found.provenance.get("creation_id") == confirmation.creation_id
+        if (found and not again) or (
+            description.looked and self._kernel_warnings(template, description)
+        ):
+            raise Changed(
+                "Your Jupyter server is running now, and there is something to see before the "
+                "notebook is made. Nothing was created yet."
+            )
+
     def _stamp(
         self,
         user: User,
@@ -335,7 +352,14 @@ class Service:
             object_id=parameters.get(self.rules.object_parameter),
             user=user.name if self.rules.user_in_notebook else "",
         )
-        return stamp(template, parameters, origin, language, files=self._storage.keeps_files)
+        return stamp(
+            template,
+            parameters,
+            origin,
+            language,
+            files=self._storage.keeps_files,
+            kernel_names=self.rules.kernel_names,
+        )
 
     async def _save(
         self, storage: Storage, user: User, target: Target, instance: Instance
@@ -354,7 +378,9 @@ class Service:
         match outcome:
             case Download():
                 done = "download"
-            case _:
+            case Waiting():
+                done = "waiting"
+            case Saved():
                 done = "existed" if outcome.existed else "saved"
                 if self.rules.file_name_in_log:
                     done += f" path={outcome.target.path!r}"
@@ -365,11 +391,41 @@ class Service:
         return self.languages.find(template.kernel) if parameters else None
 
     async def _describe(
-        self, user: User, target: Target, same: Callable[[Mapping[str, Json]], bool]
+        self, user: User, target: Target, act: Wish | Confirmation, parameters: Parameters
     ) -> Description:
-        if self._describing:
-            return await self._describing.describe(user, target, same)
-        return Description(place=" / ".join(target.folder), taken=False, found=None)
+        if not self._describing:
+            return Description(place=" / ".join(target.folder), taken=False)
+        object_id = parameters.get(self.rules.object_parameter)
+
+        def same(provenance: Mapping[str, Json]) -> bool:
+            if provenance.get("template") != act.template:
+                return False
+            if object_id is None:
+                return provenance.get("parameters_hash") == parameters.hash
+            return (provenance.get("portal") or "", provenance.get("object_id")) == (
+                act.portal,
+                object_id,
+            )
+
+        return await self._describing.describe(user, target, same)
+
+    def _kernel_warnings(self, template: Template, description: Description) -> list[str]:
+        """What becomes of the template's kernel where the notebook will be opened."""
+        named = template.kernel.name
+        name = self.rules.kernel_names.get(named, named)
+        warnings = []
+        if name != named:
+            warnings.append(f"The template asks for the kernel “{named}”; here it gets “{name}”.")
+        if name and description.kernels and name not in description.kernels:
+            there = ", ".join(
+                f"{known} ({title})" if title else known
+                for known, title in sorted(description.kernels.items())
+            )
+            warnings.append(
+                f"Your Jupyter server has no kernel “{name}”. It has {there}. Jupyter will ask "
+                "which one to use."
+            )
+        return warnings
 
 
 def refuse_placeholders(name: str, missing: Mapping[str, str]) -> None:

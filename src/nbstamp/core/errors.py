@@ -16,6 +16,8 @@ TemplatingError
 │   └── UnsupportedLanguage   422  no parameter cell for this kernel language
 ├── IdentityUnavailable       502  the identity provider does not answer
 ├── StorageUnavailable        503  the place for notebooks does not answer
+│   ├── SaveUncertain         503  it stopped answering while it was saving
+│   └── StorageBusy           429  it is full or busy, for a while
 └── StorageFull               507  no space or no quota left
 
 A message is for the user: what was wrong, which value, what would be right. ``log`` is for the
@@ -37,6 +39,8 @@ class TemplatingError(Exception):
     """HTTP status."""
     title: ClassVar[str] = "Something went wrong"
     """The heading of the error page: a short sentence for the user."""
+    outcome: ClassVar[str] = "Nothing was created"
+    """What has become of the notebook, above the heading."""
 
     def __init__(self, message: str, *, log: str | None = None) -> None:
         super().__init__(message)
@@ -202,6 +206,31 @@ class StorageUnavailable(TemplatingError):
     code = "storage_unavailable"
     status = 503
     title = "Notebooks cannot be saved at the moment"
+
+
+class SaveUncertain(StorageUnavailable):
+    """The place for notebooks stopped answering while it was saving. The same creation again finds
+    the notebook if it was saved, and makes no second one."""
+
+    code = "save_uncertain"
+    title = "It is not certain that the notebook was saved"
+    outcome = "No answer"
+
+
+class StorageBusy(StorageUnavailable):
+    """Too many at once: a hub that is full, or a limit on requests; nothing was created."""
+
+    code = "storage_busy"
+    status = 429
+    title = "Jupyter is busy at the moment"
+
+    def __init__(self, message: str, *, retry_after: int, log: str | None = None) -> None:
+        super().__init__(message, log=log)
+        self.retry_after = retry_after
+        """Seconds after which the next try makes sense."""
+
+    def details(self) -> dict[str, object]:
+        return {"retry_after": self.retry_after}
 
 
 class StorageFull(TemplatingError):

@@ -11,13 +11,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from json.encoder import encode_basestring
+from types import MappingProxyType
 
 from nbstamp import __version__
 from nbstamp.core.contract import data_parameters
 from nbstamp.core.languages.base import Language
 from nbstamp.core.naming import safe_component
 from nbstamp.core.parameters import Json, Parameters
-from nbstamp.core.template import INJECTED, PROVENANCE, Template
+from nbstamp.core.template import INJECTED, PROVENANCE, Splice, Template
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +81,14 @@ def stamp(
     language: Language | None,
     *,
     files: bool = True,
+    kernel_names: Mapping[str, str] = MappingProxyType({}),
 ) -> Instance:
     """Put ``parameters`` into ``template`` as one new code cell, and ``origin`` into its metadata.
 
     Values that the template declares as data become :attr:`Instance.files`, unless there is no
     place for ``files``; then they are in the cell as all others. Without parameters no cell is
-    made and ``language`` may be None. The same arguments give the same bytes. Raises
+    made and ``language`` may be None. A kernel in ``kernel_names`` becomes the other one. The same
+    arguments give the same bytes. Raises
     :class:`~nbstamp.core.errors.UnacceptableParameter` when the language cannot hold a name or a
     value.
     """
@@ -99,14 +102,16 @@ def stamp(
         source = language.cell(parameters, {name: file.name for name, file in beside.items()})
     provenance = _provenance(template, parameters, origin, source)
     body = memoryview(template.body)
-    splices = [(template.provenance, _member(PROVENANCE, provenance))]
+    splices = [_put(template.provenance, _member(PROVENANCE, provenance))]
     if source:
-        splices.append((template.cell, _cell(template, source, origin.creation_id)))
+        splices.append(_put(template.cell, _cell(template, source, origin.creation_id)))
+    if template.kernel_name and (name := kernel_names.get(template.kernel.name)):
+        splices.append((*template.kernel_name, _utf8(json.dumps(name, ensure_ascii=False))))
     segments: list[bytes | memoryview] = []
     done = 0
-    for splice, content in sorted(splices, key=lambda pair: pair[0].at):
-        segments += (body[done : splice.at], splice.before + content + splice.after)
-        done = splice.at
+    for start, end, content in sorted(splices):
+        segments += (body[done:start], content)
+        done = end
     return Instance(
         (*segments, body[done:]), origin.creation_id, provenance, tuple(beside.values())
     )
@@ -136,6 +141,10 @@ def _data_file(name: str, value: Json) -> DataFile:
             whole = f"{text(value)}\n"
     data = whole.encode("utf-8")
     return DataFile(safe_component(f"{name}-{hashlib.sha256(data).hexdigest()[:16]}.json"), data)
+
+
+def _put(splice: Splice, content: bytes) -> tuple[int, int, bytes]:
+    return splice.at, splice.at, splice.before + content + splice.after
 
 
 def _provenance(

@@ -84,6 +84,8 @@ class Template:
     """Where the parameter cell goes (facts/parameter_cells.md section 4)."""
     provenance: Splice
     """Where ``"nbstamp": {…}`` goes in the notebook's metadata."""
+    kernel_name: tuple[int, int] | None
+    """Offsets of the value of ``kernelspec.name``, with its quotes; None when there is none."""
     indent: str | None
     """One level of indentation, or None when the file has no line breaks between cells."""
     newline: str
@@ -487,11 +489,14 @@ def _clean(data: bytes, notebook: _Notebook, cells: list[_Cell], metadata: _Obje
         done = cut.end
     body = b"".join([*pieces, view[done:]]) if cuts else data
 
+    def moved_to(at: int) -> int:
+        return at + sum(len(c.new) - (c.end - c.start) for c in cuts if c.end <= at)
+
     def moved(splice: Splice) -> Splice:
-        by = sum(len(c.new) - (c.end - c.start) for c in cuts if c.end <= splice.at)
-        return splice._replace(at=splice.at + by)
+        return splice._replace(at=moved_to(splice.at))
 
     layout = _layout(data, notebook, cells)
+    name = _kernel_name(data, metadata)
     return Template(
         body=body,
         content_hash=hashlib.sha256(data).hexdigest(),
@@ -503,6 +508,7 @@ def _clean(data: bytes, notebook: _Notebook, cells: list[_Cell], metadata: _Obje
         defaults=next((_source(data, cell) for cell in kept if PARAMETERS in cell.tags), ""),
         cell=moved(_cell_splice(notebook, cells, kept, injected, layout)),
         provenance=moved(_provenance_splice(data, metadata)),
+        kernel_name=(moved_to(name.value), moved_to(name.end)) if name else None,
         indent=layout.indent,
         newline=layout.newline,
     )
@@ -584,6 +590,15 @@ def _kernel(data: bytes, metadata: _Object) -> Kernel:
         language=text("kernelspec", "language").lower(),
         info=text("language_info", "name").lower(),
     )
+
+
+def _kernel_name(data: bytes, metadata: _Object) -> Member | None:
+    for spec in metadata.members:
+        if spec.key == "kernelspec" and data.startswith(b"{", spec.value):
+            members = _object(data, spec.value, depth=2, readers={}).members
+            named = [m for m in members if m.key == "name" and data.startswith(b'"', m.value)]
+            return named[0] if named else None
+    return None
 
 
 _HEADING = re.compile(r" {0,3}#{1,6}[ \t]+")

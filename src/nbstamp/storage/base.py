@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar, Protocol, runtime_checkable
 
 from traitlets.config import Configurable
@@ -38,7 +38,17 @@ class Download:
     instance: Instance
 
 
-Outcome = Saved | Download
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Nothing is written yet: the user's own server has to run first. The same call again, once it
+    does, saves the notebook."""
+
+    url: str
+    """The page that starts it. It takes the page to go on to as ``next``, if that is on the same
+    host."""
+
+
+Outcome = Saved | Waiting | Download
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +71,15 @@ class Description:
     """The folder as people read it, e.g. ``Home / notebooks / sem``."""
     taken: bool
     """True when the wanted name exists, so that a numbered one will be made."""
-    found: Found | None
+    found: Found | None = None
     """The newest notebook for which ``same`` answered True."""
+    looked: bool = True
+    """False when nothing could be seen; then it is asked again before anything is written."""
+    warnings: Sequence[str] = ()
+    """What the user should know before, in words."""
+    kernels: Mapping[str, str] = field(default_factory=dict)
+    """Kernels where the notebook will be opened, from their names to what people call them; empty
+    when they are not known."""
 
 
 class Storage(Configurable):
@@ -83,7 +100,8 @@ class Storage(Configurable):
 
         The same ``instance.creation_id`` again gives the notebook that is already there. With
         :attr:`keeps_files`, the data files are there before the notebook is.
-        Raises :class:`NoFreeName`, :class:`StorageFull` or :class:`StorageUnavailable`.
+        Raises :class:`NoFreeName`, :class:`StorageFull`, :class:`StorageUnavailable` or, for a
+        folder that cannot be one, :class:`UnacceptableFileName`.
         """
 
     def problems(self) -> Sequence[str]:

@@ -14,18 +14,50 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from nbstamp.core.errors import Forbidden, MalformedRequest, NotSignedIn, TemplatingError
+from nbstamp.core.errors import (
+    Forbidden,
+    MalformedRequest,
+    NotSignedIn,
+    StorageBusy,
+    TemplatingError,
+)
 from nbstamp.core.parameters import Json, check_parameters, json_type, printable, read_json
 from nbstamp.core.user import User
 from nbstamp.identity.base import Identity
 from nbstamp.portals.base import web_origin
-from nbstamp.service import Download, Entry, Saved, Service, Wish, template_placeholders
+from nbstamp.service import (
+    Download,
+    Entry,
+    Saved,
+    Service,
+    Waiting,
+    Wish,
+    template_placeholders,
+)
 from nbstamp.web.requests import caller, read_body, same_host
 from nbstamp.web.responses import attachment
 from nbstamp.web.urls import Urls
 
 _FIELDS = {"template", "parameters", "name", "folder", "creation_id", "portal"}
 _CREATION_ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
+
+
+class ServerStopped(TemplatingError):
+    """The user's Jupyter server has to run first; ``start_url`` is the page that starts it."""
+
+    code = "server_stopped"
+    status = 503
+    title = "Your Jupyter server is not running"
+
+    def __init__(self, start_url: str) -> None:
+        super().__init__(
+            "Your Jupyter server is not running, so nothing was created. Start it, and send the "
+            "same again."
+        )
+        self.start_url = start_url
+
+    def details(self) -> dict[str, object]:
+        return {"start_url": self.start_url}
 
 
 class Api:
@@ -76,6 +108,8 @@ class Api:
         match outcome:
             case Download():
                 return attachment(outcome)
+            case Waiting():
+                raise ServerStopped(outcome.url)
             case Saved():
                 return JSONResponse(
                     {
@@ -164,7 +198,9 @@ def _wish(body: Mapping[str, Json], service: Service) -> Wish:
 def error(err: TemplatingError) -> Response:
     """Any error as JSON: the same code and message as on a page."""
     return JSONResponse(
-        {"code": err.code, "message": err.message, **err.details()}, status_code=err.status
+        {"code": err.code, "message": err.message, **err.details()},
+        status_code=err.status,
+        headers={"Retry-After": str(err.retry_after)} if isinstance(err, StorageBusy) else None,
     )
 
 

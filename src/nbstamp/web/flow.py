@@ -15,6 +15,7 @@ from starlette.responses import Response
 from nbstamp.core.errors import (
     MalformedRequest,
     NotSignedIn,
+    StorageBusy,
     StorageFull,
     StorageUnavailable,
     TemplatingError,
@@ -32,6 +33,7 @@ from nbstamp.service import (
     Download,
     Saved,
     Service,
+    Waiting,
     Wish,
     refuse_placeholders,
 )
@@ -265,14 +267,20 @@ class Flow:
             return await self._confirmation(request, again, form, Notice(err.message), 409)
         except UnacceptableFileName:
             return await self._confirmation(request, again, form)
-        except (StorageFull, StorageUnavailable) as err:
-            retry = replace(self._retry(again, form), form={**form, "download": "1"})
+        except StorageBusy as err:
+            return self._pages.busy(err, _kept(form, parameters), len(parameters))
+        except (StorageFull, StorageUnavailable, TooLarge) as err:
+            download = _kept(form, parameters) | {"download": "1"}
+            retry = replace(self._retry(again, form), form=download)
             return self._pages.error(err, retry)
         except TemplatingError as err:
             return self._pages.error(err, self._retry(again, form))
         match outcome:
             case Download():
                 return attachment(outcome)
+            case Waiting():
+                kept, started = _kept(form, parameters), "started" in form
+                return self._pages.waiting(outcome, kept, len(parameters), started=started)
             case Saved():
                 return self._pages.saved(outcome, self._portals.at(again.portal), self._back(again))
 
@@ -308,6 +316,12 @@ def check_arriving(params: str, limits: Limits) -> None:
             f"The parameters have {len(params):,} characters; this server accepts "
             f"{limits.body:,} bytes."
         )
+
+
+def _kept(form: Mapping[str, str], parameters: Parameters) -> dict[str, str]:
+    """The form of a confirmed act, to be sent again."""
+    kept = {key: form[key] for key in ("template", "token", "name", "folder") if key in form}
+    return kept | {"params": parameters.text}
 
 
 def _optional(form: Mapping[str, str], key: str) -> str | None:

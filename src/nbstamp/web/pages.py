@@ -11,12 +11,20 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from nbstamp.core.errors import TemplatingError, UnknownTemplate
+from nbstamp.core.errors import StorageBusy, TemplatingError, UnknownTemplate
 from nbstamp.core.parameters import Parameters, language_text
 from nbstamp.core.template import Template
 from nbstamp.core.user import User
 from nbstamp.portals.base import Portal
-from nbstamp.service import Entry, Listing, Preview, Saved, Wish, template_placeholders
+from nbstamp.service import (
+    Entry,
+    Listing,
+    Preview,
+    Saved,
+    Waiting,
+    Wish,
+    template_placeholders,
+)
 from nbstamp.web.shown import human_size, shown_parameters, visible
 from nbstamp.web.urls import Urls
 
@@ -166,6 +174,37 @@ class Pages:
             empty=[row.name for row in rows if row.empty],
             found_when=when(found.modified) if found else "",
         )
+
+    def waiting(
+        self, waiting: Waiting, fields: Mapping[str, str], count: int, *, started: bool
+    ) -> Response:
+        """Keeps ``fields`` for ``/create`` in the browser's tab while its user's server starts, and
+        sends them again afterwards; without scripts, or when it was ``started`` already and is gone
+        again, the user does it."""
+        return self._page(
+            "waiting.html",
+            fields=fields,
+            count=count,
+            start=waiting.url,
+            started=started,
+            message="",
+            seconds=0,
+        )
+
+    def busy(self, err: StorageBusy, fields: Mapping[str, str], count: int) -> Response:
+        """Sends ``fields`` to ``/create`` again when it makes sense."""
+        answer = self._page(
+            "waiting.html",
+            err.status,
+            fields=fields,
+            count=count,
+            start="",
+            started=False,
+            message=err.message,
+            seconds=err.retry_after,
+        )
+        answer.headers["Retry-After"] = str(err.retry_after)
+        return answer
 
     def saved(self, saved: Saved, portal: Portal, back: str) -> Response:
         """The notebook is there."""
