@@ -98,7 +98,7 @@ def _put(
 
 def _fill(group: Group, lines: list[str], indent: str) -> bool:
     """Put short literals side by side up to the margin; False when the items are something else."""
-    if not group.separator or group.breaks:
+    if group.breaks:
         return False
     literals: list[str] = []
     for key, item in group.items:
