@@ -60,6 +60,14 @@ def lay_out(prefix: str, node: Node, suffix: str = "") -> list[str]:
     return lines
 
 
+def flat(node: Node) -> str:
+    """``node`` on one line, however long it gets."""
+    if isinstance(node, str):
+        return node
+    items = f"{node.separator} ".join(key + flat(item) for key, item in node.items)
+    return node.opening + items + node.closing
+
+
 def _one_line(node: Node, room: int) -> str | None:
     """``node`` on one line of at most ``room`` columns, or None; gives up as soon as it is too
     long."""
@@ -100,7 +108,7 @@ def _put(
 
 def _fill(group: Group, lines: list[str], indent: str) -> bool:
     """Put short literals side by side up to the margin; False when the items are something else."""
-    if not group.separator or group.breaks:
+    if group.breaks:
         return False
     literals: list[str] = []
     for key, item in group.items:
