@@ -455,6 +455,8 @@ def test_500_deployments_under_load_never_show(launch: Launch, tmp_path: Path, l
         made = nbformat.read(root / path, as_version=4)
         assert re.fullmatch(r"release = \d+", made.cells[-1].source)
     assert "500" not in {line.split()[-3] for line in site.log.read_text().splitlines()[1:]}
+
+
 def test_a_kernel_gets_another_name_and_the_page_says_so(launch: Launch, tmp_path: Path) -> None:
     templates, root = tmp_path / "templates", tmp_path / "notebooks"
     spec = {"name": "python3.8", "display_name": 'Old "Python"', "language": "python"}

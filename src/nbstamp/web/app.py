@@ -114,9 +114,7 @@ def create_app(
     programs = api.Api(service=service, identity=identity, urls=urls, public_origin=public_origin)
 
     async def catalogue(request: Request) -> Response:
-        return await sign_in_first(request) or pages.catalogue(
-            service.listing(), service.languages
-        )
+        return await sign_in_first(request) or pages.catalogue(service.listing(), service.languages)
 
     async def alive(request: Request) -> Response:
         return JSONResponse({"status": "alive"})
