@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import http.client
 import os
 import re
 import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -70,6 +72,21 @@ def test_half_sent_requests_are_given_up_and_hold_nobody_up(saves: Site) -> None
     assert sum(answer.startswith(b"HTTP/1.1 408") for answer in answers) == 25
     for connection in waiting:
         connection.close()
+
+
+def test_a_proxy_may_use_an_idle_connection_again(saves: Site) -> None:
+    """Longer than uvicorn would keep it: a request that meets a closing connection is lost."""
+    where = urlsplit(saves.url)
+    connection = http.client.HTTPConnection(str(where.hostname), where.port, timeout=20)
+    connection.auto_open = False  # one connection, or none
+    connection.connect()
+    for pause in (PATIENCE + 1, 0):
+        connection.request("GET", f"{where.path}healthz")
+        answer = connection.getresponse()
+        assert answer.getheader("Keep-Alive") == "timeout=60"
+        assert answer.read() == b'{"status":"alive"}'
+        time.sleep(pause)
+    connection.close()
 
 
 def test_a_signal_lets_a_running_request_finish(launch: Launch) -> None:
