@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import re
@@ -102,6 +103,21 @@ def test_half_sent_requests_are_given_up_and_hold_nobody_up(saves: Site) -> None
         connection.close()
 
 
+def test_a_proxy_may_use_an_idle_connection_again(saves: Site) -> None:
+    """Longer than uvicorn would keep it: a request that meets a closing connection is lost."""
+    where = urlsplit(saves.url)
+    connection = http.client.HTTPConnection(str(where.hostname), where.port, timeout=20)
+    connection.auto_open = False  # one connection, or none
+    connection.connect()
+    for pause in (PATIENCE + 1, 0):
+        connection.request("GET", f"{where.path}healthz")
+        answer = connection.getresponse()
+        assert answer.getheader("Keep-Alive") == "timeout=60"
+        assert answer.read() == b'{"status":"alive"}'
+        time.sleep(pause)
+    connection.close()
+
+
 def test_a_signal_lets_a_running_request_finish(launch: Launch) -> None:
     site = launch("stopping")
     where = urlsplit(site.url)
@@ -148,9 +164,12 @@ def test_a_clients_address_and_query_stay_out_of_the_log(saves: Site) -> None:
     # a path of its own: requests of other tests may still be ending
     address = saves.template_url("sem/in the log.ipynb")
     saves.client.get(address + "?params=%7B%22q%22%3A%22query%22%7D")
-    (line,) = (line for line in saves.log.read_text().splitlines() if "in the log.ipynb" in line)
+    # the line is written when the answer is out
+    while not (found := re.findall(r"(?m)^.*in the log\.ipynb.*\n", saves.log.read_text())):
+        time.sleep(0.02)
+    (line,) = found
     assert re.fullmatch(
-        r"\S+ \S+ INFO nbstamp\.access: GET /templates/t/sem/in the log\.ipynb 200 \d+ ms", line
+        r"\S+ \S+ INFO nbstamp\.access: GET /templates/t/sem/in the log\.ipynb 200 \d+ ms\n", line
     )
     forged = saves.template_url("sem/a\n2026-01-01 INFO nbstamp.audit: forged.ipynb")
     saves.client.get(forged)
