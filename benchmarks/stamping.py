@@ -2,15 +2,15 @@
 
     python benchmarks/stamping.py [--folder DIR] [--sizes 10_000,1_000_000]
 
-Every notebook is written to a new file without fsync, all in this one process, in turns:
+Every notebook is written to a new file without fsync, all in this one process:
 
 copy        ``shutil.copyfile`` of a file with the same bytes as the finished notebook
 nbstamp     ``stamp`` of an indexed template, and the segments written
 papermill   ``parameterize_notebook`` of a loaded notebook, as papermill does it, and its write
 json        load, insert a cell, dump with the json module, as the simplest server would
 
-The ratio to the copy is the median of the ratios of the turns, because machines have moods. The
-first column of the second table is what a template costs once, when it is read.
+The first two take turns, and the ratio to the copy is the median of the ratios of the turns,
+because machines have moods. The second table says what a template costs once, when it is read.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ import statistics
 import tempfile
 import time
 import tracemalloc
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -137,17 +137,17 @@ def measure(size: int, folder: Path) -> None:
         "json": lambda: with_json(template, out),
     }
     times: dict[str, list[float]] = {name: [] for name in jobs}
-    gc.disable()
-    end = time.perf_counter() + 4
-    turn = 0
-    while time.perf_counter() < end or turn < 5:
-        for name, job in jobs.items():
-            # the slow ones need fewer turns; the file is new each time, for everybody
-            if name in ("copy", "nbstamp") or turn < 5:
-                out.unlink(missing_ok=True)
-                times[name].append(seconds(job))
-        turn += 1
-    gc.enable()
+
+    def turns(names: Sequence[str], *, least: int, time_for: float) -> None:
+        end = time.perf_counter() + time_for
+        while time.perf_counter() < end or len(times[names[0]]) < least:
+            for name in names:
+                out.unlink(missing_ok=True)  # the file is new each time, for everybody
+                times[name].append(seconds(jobs[name]))
+
+    # first the two that are alike: the others leave memory and caches in another state
+    turns(["copy", "nbstamp"], least=15, time_for=3)
+    turns(["papermill", "json"], least=3, time_for=1)
     typical = {name: statistics.median(found) for name, found in times.items()}
     ratio = statistics.median(
         ours / copied for ours, copied in zip(times["nbstamp"], times["copy"], strict=True)
