@@ -1,0 +1,47 @@
+"""JavaScript values written back as JSON, for the tests of the languages that Node.js speaks."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from support import missing_tool
+
+PACKAGES = Path(__file__).parents[1] / ".venv" / "node" / "node_modules"
+
+DUMP = r"""
+function written(value) {
+    if (value === null) return "null";
+    switch (typeof value) {
+    case "boolean":
+        return String(value);
+    case "number":
+        if (Object.is(value, -0)) return "-0.0";
+        return /[.e]/.test(value) ? String(value) : `${value}.0`;
+    case "bigint":
+        if (Number.isFinite(Number(value)) && BigInt(Number(value)) === value)
+            throw new Error(`${value} could have been a number`);
+        return String(value);
+    case "string":
+        return JSON.stringify(value);
+    case "object":
+        if (Array.isArray(value)) return `[${Array.from(value, written).join(",\n")}]`;
+        if (Object.prototype.toString.call(value) === "[object Object]"
+            && Object.getPrototypeOf(Object.getPrototypeOf(value)) === null)
+            return `{${Object.keys(value).map(
+                (key) => `${JSON.stringify(key)}: ${written(value[key])}`).join(",\n")}}`;
+    }
+    throw new Error(`a value of type ${typeof value}`);
+}
+"""
+
+
+def node() -> str:
+    """The command of Node.js."""
+    return shutil.which("node") or missing_tool("node")
+
+
+def package(path: str) -> str:
+    """A file of a package that tools/setup installs from npm."""
+    file = PACKAGES / path
+    return str(file) if file.exists() else missing_tool(f"the npm package {path.split('/')[0]}")

@@ -1,0 +1,110 @@
+"""TypeScript parameter cells, compiled by the strict compiler and run in two real kernels."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from kernels import run_cells
+from node import DUMP, PACKAGES, node, package
+
+from nbstamp.core.languages.javascript import TypeScript
+from nbstamp.core.parameters import Json
+from nbstamp.testing import LanguageContract
+
+TYPESCRIPT = TypeScript()
+TYPED = DUMP.replace("written(value)", "written(value: any): string")
+NODE = TYPED + '\nrequire("fs").writeFileSync("found.json", written([{names}]));\n'
+DENO = TYPED + '\nDeno.writeTextFileSync("found.json", written([{names}]));\n'
+
+
+def found(names: Sequence[str], folder: Path) -> dict[str, Json]:
+    values = json.loads((folder / "found.json").read_text(encoding="utf-8"))
+    return dict(zip(names, values, strict=True))
+
+
+class TestCompiler(LanguageContract):
+    """Type-checked with every check that ``strict`` has, then run in Node.js."""
+
+    language = TYPESCRIPT
+
+    def run(
+        self, cell: str, names: Sequence[str], folder: Path, *, times: int = 1
+    ) -> dict[str, Json]:
+        write = "declare var require: any;\n" + NODE.replace("{names}", ", ".join(names))
+        (folder / "cell.ts").write_text(f"{cell}\n" * times + write, encoding="utf-8")
+        options = ["--strict", "--target", "es2020", "--types", "", "--noEmitOnError"]
+        compiler = [node(), package("typescript/bin/tsc"), *options, "cell.ts"]
+        done = subprocess.run(compiler, cwd=folder, capture_output=True, timeout=120, text=True)
+        assert done.returncode == 0, done.stdout
+        subprocess.run([node(), "cell.js"], cwd=folder, check=True, timeout=60)
+        return found(names, folder)
+
+
+class TestTslab(LanguageContract):
+    """In tslab, which type-checks each cell before it runs."""
+
+    language = TYPESCRIPT
+
+    def run(
+        self, cell: str, names: Sequence[str], folder: Path, *, times: int = 1
+    ) -> dict[str, Json]:
+        command = [node(), package("tslab/bin/tslab"), "kernel", "--config-path"]
+        if not (folder / "node_modules").exists():
+            (folder / "node_modules").symlink_to(PACKAGES)  # where tslab finds Node's own types
+        write = NODE.replace("{names}", ", ".join(names))
+        run_cells(command, [cell] * times + [write], folder)
+        return found(names, folder)
+
+
+class TestDeno(LanguageContract):
+    """In Deno's own kernel."""
+
+    language = TYPESCRIPT
+
+    def run(
+        self, cell: str, names: Sequence[str], folder: Path, *, times: int = 1
+    ) -> dict[str, Json]:
+        command = [package("deno/deno"), "jupyter", "--kernel", "--conn"]
+        write = DENO.replace("{names}", ", ".join(names))
+        run_cells(command, [cell] * times + [write], folder, environment=QUIET)
+        return found(names, folder)
+
+
+QUIET = {"DENO_NO_UPDATE_CHECK": "1"}
+
+LAID_OUT: list[tuple[Json, str]] = [
+    (None, "var v: any = null;"),
+    (9007199254740993, "var v: any = 9007199254740993n;"),
+    ("µ 日本 😀 ${x}", 'var v: any = "µ 日本 😀 ${x}";'),
+    ({"a b": [1, None], "__proto__": 1}, 'var v: any = {"a b": [1, null], ["__proto__"]: 1};'),
+    (
+        [["2026-11-01 00:00:00.000000", 293.15], ["2026-11-01 00:00:01.000000", None]],
+        """\
+var v: any = [
+    ["2026-11-01 00:00:00.000000", 293.15],
+    ["2026-11-01 00:00:01.000000", null],
+];""",
+    ),
+    (
+        "A remark of several lines is put into the notebook as people write them:\nlike this.\n",
+        """\
+var v: any = (
+    "A remark of several lines is put into the notebook as people write them:\\n" +
+    "like this.\\n"
+);""",
+    ),
+]
+
+
+@pytest.mark.parametrize(("value", "expected"), LAID_OUT)
+def test_a_value_is_laid_out_for_people(value: Json, expected: str) -> None:
+    assert TYPESCRIPT.assignment("v", value) == expected
+
+
+def test_a_text_of_many_lines_compiles(tmp_path: Path) -> None:
+    text = "a line\n" * 20_000
+    assert TestCompiler().run(TYPESCRIPT.cell({"v": text}), ["v"], tmp_path) == {"v": text}
