@@ -17,7 +17,7 @@ function written(value) {
         return String(value);
     case "number":
         if (Object.is(value, -0)) return "-0.0";
-        return /[.e]/.test(value) ? String(value) : `${value}.0`;
+        return /[.e]/.test(String(value)) ? String(value) : `${value}.0`;
     case "bigint":
         if (Number.isFinite(Number(value)) && BigInt(Number(value)) === value)
             throw new Error(`${value} could have been a number`);

@@ -36,7 +36,7 @@ class TestCompiler(LanguageContract):
     ) -> dict[str, Json]:
         write = "declare var require: any;\n" + NODE.replace("{names}", ", ".join(names))
         (folder / "cell.ts").write_text(f"{cell}\n" * times + write, encoding="utf-8")
-        options = ["--strict", "--target", "es2020", "--types", "", "--noEmitOnError"]
+        options = ["--strict", "--target", "es2020", "--noEmitOnError"]
         compiler = [node(), package("typescript/bin/tsc"), *options, "cell.ts"]
         done = subprocess.run(compiler, cwd=folder, capture_output=True, timeout=120, text=True)
         assert done.returncode == 0, done.stdout

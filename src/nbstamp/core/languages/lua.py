@@ -15,6 +15,8 @@ from nbstamp.core.languages.text import lines, quoted
 from nbstamp.core.parameters import Json
 
 _SMALLEST, _LARGEST = -(2**63), 2**63 - 1
+_REGISTERS = 200
+"""Of the 255 that a function has."""
 _WORDS = frozenset(
     """
     and break do else elseif end false for function goto if in local nil not or repeat return then
@@ -55,7 +57,7 @@ class Lua(Language):
     )
 
     def assignment(self, name: str, value: Json) -> str:
-        return "\n".join(lay_out(f"{name} = ", _node(value)))
+        return "\n".join(lay_out(f"{name} = ", _node(value, counted=_registers(value) > _REGISTERS)))
 
     def equivalent(self, value: Json) -> Json:
         if isinstance(value, list):
@@ -102,17 +104,31 @@ def _key(key: str) -> str:
     return f"{key} = " if ASCII(key) and key not in _WORDS else f"[{_text(key)}] = "
 
 
-def _node(value: Json) -> Node:
+def _registers(value: Json) -> int:
+    """About how many registers the compiler takes: those of a list hold up to 50 items at once."""
+    if isinstance(value, list):
+        return 2 + max((n % 50 + _registers(item) for n, item in enumerate(value)), default=0)
+    if isinstance(value, dict):
+        return 2 + max(map(_registers, value.values()), default=0)
+    return 1
+
+
+def _node(value: Json, *, counted: bool) -> Node:
+    """``counted``: each item of a list with its number, which takes no register."""
     if isinstance(value, list):
         if None in value:
             raise CannotHold(
                 "it has a null inside a list, which in Lua ends there. A list without it, or an "
                 "object with keys, would do."
             )
-        items = [("", _node(item)) for item in value]
+        items = [
+            (f"[{n}] = " if counted else "", _node(item, counted=counted))
+            for n, item in enumerate(value, 1)
+        ]
         return Group("{", items, "}", breaks=is_table(value))
     if isinstance(value, dict):
-        return Group("{", [(_key(key), _node(item)) for key, item in value.items()], "}")
+        members = [(_key(key), _node(item, counted=counted)) for key, item in value.items()]
+        return Group("{", members, "}")
     if isinstance(value, str) and (pieces := lines(value)):
         # \z skips the end of the line and the blanks that follow
         texts = [("", re.sub("^ ", r"\\032", _text(line)[1:-1])) for line in pieces]

@@ -89,5 +89,6 @@ def _node(value: Json) -> Node:
         return Group("{", [(f"{_text(key)} => ", _node(item)) for key, item in value.items()], "}")
     if isinstance(value, str) and (pieces := lines(value)):
         texts = [("", _text(line)) for line in pieces]
-        return Group("(", texts, ")", separator=" .", trailing=False, breaks=True)
+        # joined: a chain of dots copies the text for every line
+        return Group('join("",', texts, ")", breaks=True)
     return _scalar(value)
