@@ -96,10 +96,10 @@ var v = {
     (
         "A remark of several lines is put into the notebook as people write them:\nlike this.\n",
         """\
-var v = (
-    "A remark of several lines is put into the notebook as people write them:\\n" +
-    "like this.\\n"
-);""",
+var v = [
+    "A remark of several lines is put into the notebook as people write them:\\n",
+    "like this.\\n",
+].join("");""",
     ),
 ]
 

@@ -92,10 +92,10 @@ var v: any = [
     (
         "A remark of several lines is put into the notebook as people write them:\nlike this.\n",
         """\
-var v: any = (
-    "A remark of several lines is put into the notebook as people write them:\\n" +
-    "like this.\\n"
-);""",
+var v: any = [
+    "A remark of several lines is put into the notebook as people write them:\\n",
+    "like this.\\n",
+].join("");""",
     ),
 ]
 

@@ -121,8 +121,8 @@ def _node(value: Json) -> Node:
     if isinstance(value, dict):
         return Group("{", [(_key(key), _node(item)) for key, item in value.items()], "}")
     if isinstance(value, str) and (pieces := lines(value)):
-        texts = [("", _text(line)) for line in pieces]
-        return Group("(", texts, ")", separator=" +", trailing=False, breaks=True)
+        # joined: compilers of TypeScript take minutes for a chain of thousands of “+”
+        return Group("[", [("", _text(line)) for line in pieces], '].join("")', breaks=True)
     return _scalar(value)
 
 

@@ -93,7 +93,8 @@ _ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t", "\r": "\\r"}
 
 
 def _text(text: str) -> str:
-    return quoted(text, '"', _ESCAPES, _escape)
+    # ILua reads the source from JSON and takes \\u for an escape of JSON, wherever it stands
+    return re.sub(r"\\\\(?=u)", r"\\092", quoted(text, '"', _ESCAPES, _escape))
 
 
 def _escape(character: str) -> str:
