@@ -23,7 +23,7 @@ _WORDS = """
 """  # the third line: in strict code, where tslab runs every cell
 _SHADOWED = """
     Array ArrayBuffer BigInt Boolean Buffer DataView Date Error Float32Array Float64Array Function
-    Intl JSON Map Math Number Object Promise Proxy Reflect RegExp Set String Symbol URL WeakMap
+    Intl JSON Map Math Number Promise Proxy Reflect RegExp Set String Symbol URL WeakMap
     alert atob btoa clearInterval clearTimeout confirm console crypto decodeURI encodeURI escape
     fetch isFinite isNaN navigator parseFloat parseInt performance prompt queueMicrotask
     setInterval setTimeout structuredClone unescape
@@ -43,10 +43,10 @@ class JavaScript(Language):
         rule="a variable consists of the letters A to Z, digits, underscores and $, and does not "
         "start with a digit.",
         words=frozenset(_WORDS.split()),
-        # modules, the results of earlier cells, the kernels' own tools; assigning a text to
-        # “location” makes a browser go there
-        steering=r"_|__.*|_error|\$\$.*|exports|module|require|process|global|globalThis|Deno"
-        r"|tsLastExpr|window|self|top|document|location",
+        # results of earlier cells, what tslab makes of a cell, the kernels' own tools; a text
+        # assigned to “location” makes a browser go there
+        steering=r"_|__.*|_error|\$\$.*|exports|module|require|tsLastExpr|Object|process|global"
+        r"|globalThis|Deno|window|self|top|document|location",
         shadowed=frozenset(_SHADOWED.split()),
     )
     meaning = Meaning(
