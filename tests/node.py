@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 from support import missing_tool
@@ -44,4 +47,21 @@ def node() -> str:
 def package(path: str) -> str:
     """A file of a package that tools/setup installs from npm."""
     file = PACKAGES / path
-    return str(file) if file.exists() else missing_tool(f"the npm package {path.split('/')[0]}")
+    return (
+        str(file)
+        if file.exists()
+        else missing_tool(f"the npm package {path.split('/', maxsplit=1)[0]}")
+    )
+
+
+def node_names() -> list[str]:
+    """The names that are there in Node.js before a cell is run."""
+    listing = "console.log(JSON.stringify(Object.getOwnPropertyNames(globalThis)))"
+    done = subprocess.run([node(), "-e", listing], capture_output=True, check=True, timeout=60)
+    names: list[str] = json.loads(done.stdout)
+    return names
+
+
+def holding(names: Sequence[str]) -> str:
+    """A cell that fails when a variable is not the text of its own name."""
+    return "\n".join(f'if ({name} !== "{name}") throw "{name}";' for name in names)

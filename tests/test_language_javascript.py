@@ -9,13 +9,13 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from kernels import run_cells
-from node import DUMP, PACKAGES, node, package
 
+from kernels import run_cells
 from nbstamp.core.languages.javascript import JavaScript
 from nbstamp.core.languages.layout import WIDTH
 from nbstamp.core.parameters import Json
 from nbstamp.testing import LanguageContract, same
+from node import DUMP, PACKAGES, holding, node, node_names, package
 
 JAVASCRIPT = JavaScript()
 WRITE = DUMP + '\nrequire("fs").writeFileSync("found.json", written([{names}]));\n'
@@ -41,6 +41,16 @@ class TestNode(LanguageContract):
         subprocess.run([node(), "run.js", *cells], cwd=folder, check=True, timeout=60)
         found = json.loads((folder / "found.json").read_text(encoding="utf-8"))
         return dict(zip(names, found, strict=True))
+
+
+def test_every_name_that_node_has_is_refused_or_holds_its_value(tmp_path: Path) -> None:
+    names = [name for name in node_names() if not JAVASCRIPT.name_problem(name)]
+    assert {"Date", "URL", "escape"} <= set(names)
+    (tmp_path / "run.js").write_text(RUN)
+    (tmp_path / "cell.js").write_text(JAVASCRIPT.cell({name: name for name in names}))
+    (tmp_path / "holds.js").write_text(holding(names))
+    files = ["cell.js", "holds.js"]
+    subprocess.run([node(), "run.js", *files], cwd=tmp_path, check=True, timeout=60)
 
 
 class TestJslab(LanguageContract):
@@ -122,7 +132,9 @@ def test_lines_keep_to_the_margin_unless_a_text_is_longer() -> None:
 
 def test_any_double_arrives_to_the_last_bit(tmp_path: Path) -> None:
     chance = Random("doubles")
-    numbers = [chance.uniform(-1, 1) * 10.0 ** chance.randint(-300, 300) for _ in range(5000)]
+    numbers: list[Json] = [
+        chance.uniform(-1, 1) * 10.0 ** chance.randint(-300, 300) for _ in range(5000)
+    ]
     found = TestNode().run(JAVASCRIPT.cell({"v": numbers}), ["v"], tmp_path)
     assert found["v"] == numbers
 

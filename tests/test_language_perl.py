@@ -10,14 +10,14 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from integers import rounded
-from support import missing_tool
 
+from integers import rounded
 from nbstamp.core.errors import UnacceptableParameter
 from nbstamp.core.languages.layout import WIDTH
 from nbstamp.core.languages.perl import Perl
 from nbstamp.core.parameters import Json
 from nbstamp.testing import LanguageContract, same
+from support import missing_tool
 
 PERL = Perl()
 DUMP = r"""
@@ -166,7 +166,9 @@ def test_lines_keep_to_the_margin_unless_a_text_is_longer() -> None:
 
 def test_any_double_arrives_to_the_last_bit(tmp_path: Path) -> None:
     chance = Random("doubles")
-    numbers = [chance.uniform(-1, 1) * 10.0 ** chance.randint(-300, 300) for _ in range(5000)]
+    numbers: list[Json] = [
+        chance.uniform(-1, 1) * 10.0 ** chance.randint(-300, 300) for _ in range(5000)
+    ]
     arrived = TestPerl().run(PERL.cell({"v": numbers}), ["v"], tmp_path)
     assert arrived["v"] == numbers
 

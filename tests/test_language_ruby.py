@@ -10,12 +10,12 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from support import missing_tool
 
 from nbstamp.core.languages.layout import WIDTH
 from nbstamp.core.languages.ruby import Ruby
 from nbstamp.core.parameters import Json
 from nbstamp.testing import LanguageContract
+from support import missing_tool
 
 RUBY = Ruby()
 RUN = r"""
@@ -119,7 +119,9 @@ def test_lines_keep_to_the_margin_unless_a_text_is_longer() -> None:
 
 def test_any_double_arrives_to_the_last_bit(tmp_path: Path) -> None:
     chance = Random("doubles")
-    numbers = [chance.uniform(-1, 1) * 10.0 ** chance.randint(-300, 300) for _ in range(5000)]
+    numbers: list[Json] = [
+        chance.uniform(-1, 1) * 10.0 ** chance.randint(-300, 300) for _ in range(5000)
+    ]
     found = TestRuby().run(RUBY.cell({"v": numbers}), ["v"], tmp_path)
     assert found["v"] == numbers
 

@@ -8,17 +8,19 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from kernels import run_cells
-from node import DUMP, PACKAGES, node, package
 
+from kernels import run_cells
 from nbstamp.core.languages.javascript import TypeScript
 from nbstamp.core.parameters import Json
 from nbstamp.testing import LanguageContract
+from node import DUMP, PACKAGES, holding, node, node_names, package
 
 TYPESCRIPT = TypeScript()
 TYPED = DUMP.replace("written(value)", "written(value: any): string")
-NODE = TYPED + '\nrequire("fs").writeFileSync("found.json", written([{names}]));\n'
-DENO = TYPED + '\nDeno.writeTextFileSync("found.json", written([{names}]));\n'
+WRITE = TYPED + '(await import("node:fs")).writeFileSync("found.json", written([{names}]));\n'
+FILES = 'declare module "node:fs";'
+"""What the compiler needs to know of Node.js."""
+QUIET = {"DENO_NO_UPDATE_CHECK": "1"}
 
 
 def found(names: Sequence[str], folder: Path) -> dict[str, Json]:
@@ -34,13 +36,15 @@ class TestCompiler(LanguageContract):
     def run(
         self, cell: str, names: Sequence[str], folder: Path, *, times: int = 1
     ) -> dict[str, Json]:
-        write = "declare var require: any;\n" + NODE.replace("{names}", ", ".join(names))
-        (folder / "cell.ts").write_text(f"{cell}\n" * times + write, encoding="utf-8")
-        options = ["--strict", "--target", "es2020", "--noEmitOnError"]
-        compiler = [node(), package("typescript/bin/tsc"), *options, "cell.ts"]
+        source = f"{cell}\n" * times + WRITE.replace("{names}", ", ".join(names))
+        (folder / "cell.mts").write_text(f"{source}export {{}};\n", encoding="utf-8")
+        (folder / "files.d.ts").write_text(FILES)
+        options = ["--strict", "--target", "es2022", "--module", "es2022", "--noEmitOnError"]
+        sources = ["files.d.ts", "cell.mts"]
+        compiler = [node(), package("typescript/bin/tsc"), *options, *sources]
         done = subprocess.run(compiler, cwd=folder, capture_output=True, timeout=120, text=True)
         assert done.returncode == 0, done.stdout
-        subprocess.run([node(), "cell.js"], cwd=folder, check=True, timeout=60)
+        subprocess.run([node(), "cell.mjs"], cwd=folder, check=True, timeout=60)
         return found(names, folder)
 
 
@@ -55,7 +59,7 @@ class TestTslab(LanguageContract):
         command = [node(), package("tslab/bin/tslab"), "kernel", "--config-path"]
         if not (folder / "node_modules").exists():
             (folder / "node_modules").symlink_to(PACKAGES)  # where tslab finds Node's own types
-        write = NODE.replace("{names}", ", ".join(names))
+        write = WRITE.replace("{names}", ", ".join(names))
         run_cells(command, [cell] * times + [write], folder)
         return found(names, folder)
 
@@ -69,12 +73,10 @@ class TestDeno(LanguageContract):
         self, cell: str, names: Sequence[str], folder: Path, *, times: int = 1
     ) -> dict[str, Json]:
         command = [package("deno/deno"), "jupyter", "--kernel", "--conn"]
-        write = DENO.replace("{names}", ", ".join(names))
+        write = WRITE.replace("{names}", ", ".join(names))
         run_cells(command, [cell] * times + [write], folder, environment=QUIET)
         return found(names, folder)
 
-
-QUIET = {"DENO_NO_UPDATE_CHECK": "1"}
 
 LAID_OUT: list[tuple[Json, str]] = [
     (None, "var v: any = null;"),
@@ -108,3 +110,20 @@ def test_a_value_is_laid_out_for_people(value: Json, expected: str) -> None:
 def test_a_text_of_many_lines_compiles(tmp_path: Path) -> None:
     text = "a line\n" * 20_000
     assert TestCompiler().run(TYPESCRIPT.cell({"v": text}), ["v"], tmp_path) == {"v": text}
+
+
+def test_every_name_that_deno_has_is_refused_or_holds_its_value(tmp_path: Path) -> None:
+    command = [package("deno/deno"), "jupyter", "--kernel", "--conn"]
+    listing = "console.log(JSON.stringify(Object.getOwnPropertyNames(globalThis)));"
+    there = json.loads(run_cells(command, [listing], tmp_path, environment=QUIET))
+    names = [*filter(lambda name: not TYPESCRIPT.name_problem(name), there), "name", "status"]
+    cell = TYPESCRIPT.cell({name: name for name in names})
+    run_cells(command, [cell, holding(names), "var a = 1;"], tmp_path, environment=QUIET)
+
+
+def test_every_name_that_node_has_is_refused_or_holds_its_value_in_tslab(tmp_path: Path) -> None:
+    (tmp_path / "node_modules").symlink_to(PACKAGES)
+    command = [node(), package("tslab/bin/tslab"), "kernel", "--config-path"]
+    names = [name for name in node_names() if not TYPESCRIPT.name_problem(name)]
+    cell = TYPESCRIPT.cell({name: name for name in names})
+    run_cells(command, [cell, holding(names), "var a = 1;"], tmp_path)

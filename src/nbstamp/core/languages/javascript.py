@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import re
 
-from nbstamp.core.languages.base import Language, Meaning
+from nbstamp.core.languages.base import CannotHold, Language, Meaning
 from nbstamp.core.languages.layout import Group, Node, is_table, lay_out
 from nbstamp.core.languages.names import Names
-from nbstamp.core.languages.numbers import is_double
+from nbstamp.core.languages.numbers import is_double, rounded
 from nbstamp.core.languages.text import lines, quoted, utf16
 from nbstamp.core.parameters import Json
 
@@ -24,8 +24,8 @@ _WORDS = """
 _SHADOWED = """
     Array ArrayBuffer BigInt Boolean Buffer DataView Date Error Float32Array Float64Array Function
     Intl JSON Map Math Number Promise Proxy Reflect RegExp Set String Symbol URL WeakMap
-    alert atob btoa clearInterval clearTimeout confirm console crypto decodeURI encodeURI escape
-    fetch isFinite isNaN navigator parseFloat parseInt performance prompt queueMicrotask
+    alert atob btoa clearInterval clearTimeout confirm console decodeURI encodeURI escape fetch
+    isFinite isNaN parseFloat parseInt performance prompt queueMicrotask
     setInterval setTimeout structuredClone unescape
 """
 
@@ -46,7 +46,10 @@ class JavaScript(Language):
         # results of earlier cells, what tslab makes of a cell, the kernels' own tools; a text
         # assigned to “location” makes a browser go there
         steering=r"_|__.*|_error|\$\$.*|exports|module|require|tsLastExpr|Object|process|global"
-        r"|globalThis|Deno|window|self|top|document|location",
+        r"|globalThis|Deno|window|self|top|document|location"
+        # Deno drops what is assigned to these, without a word
+        r"|caches|closed|crypto|localStorage|navigator|sessionStorage"
+        r"|on(beforeunload|error|load|unhandledrejection|unload)",
         shadowed=frozenset(_SHADOWED.split()),
     )
     meaning = Meaning(
@@ -63,6 +66,9 @@ class JavaScript(Language):
 
     def assignment(self, name: str, value: Json) -> str:
         return "\n".join(lay_out(f"var {name} = ", _node(value), ";"))
+
+    def reading(self, name: str, value: Json, file: str) -> str:
+        return f"var {name} = {_parsed(value, file, _NODE)};"
 
     def equivalent(self, value: Json) -> Json:
         if isinstance(value, list):
@@ -87,6 +93,9 @@ class TypeScript(JavaScript):
 
     def assignment(self, name: str, value: Json) -> str:
         return "\n".join(lay_out(f"var {name}: any = ", _node(value), ";"))
+
+    def reading(self, name: str, value: Json, file: str) -> str:
+        return f"var {name}: any = {_parsed(value, file, _NODE_AND_DENO)};"
 
 
 # --- Literals -----------------------------------------------------------------------------------
@@ -124,6 +133,19 @@ def _node(value: Json) -> Node:
         # joined: compilers of TypeScript take minutes for a chain of thousands of “+”
         return Group("[", [("", _text(line)) for line in pieces], '].join("")', breaks=True)
     return _scalar(value)
+
+
+_NODE = 'require("fs")'
+_NODE_AND_DENO = '(await import("node:fs"))'  # Deno knows no “require”, IJavascript no “await”
+
+
+def _parsed(value: Json, file: str, files: str) -> str:
+    if rounded(value):
+        raise CannotHold(
+            "it has an integer that no number of JavaScript is, and a JSON file is read as "
+            "numbers. It would do as a text."
+        )
+    return f'JSON.parse({files}.readFileSync({_text(file)}, "utf8"))'
 
 
 def _is_index(key: str) -> bool:

@@ -18,10 +18,30 @@ _SMALLEST, _LARGEST = -(2**63), 2**63 - 1
 _REGISTERS = 200
 """Of the 255 that a function has."""
 _WORDS = frozenset(
-    """
-    and break do else elseif end false for function goto if in local nil not or repeat return then
-    true until while
-    """.split()
+    [
+        "and",
+        "break",
+        "do",
+        "else",
+        "elseif",
+        "end",
+        "false",
+        "for",
+        "function",
+        "goto",
+        "if",
+        "in",
+        "local",
+        "nil",
+        "not",
+        "or",
+        "repeat",
+        "return",
+        "then",
+        "true",
+        "until",
+        "while",
+    ]
 )
 _SHADOWED = """
     arg assert bit32 collectgarbage coroutine debug dofile error getmetatable ipairs load
@@ -57,7 +77,9 @@ class Lua(Language):
     )
 
     def assignment(self, name: str, value: Json) -> str:
-        return "\n".join(lay_out(f"{name} = ", _node(value, counted=_registers(value) > _REGISTERS)))
+        return "\n".join(
+            lay_out(f"{name} = ", _node(value, counted=_registers(value) > _REGISTERS))
+        )
 
     def equivalent(self, value: Json) -> Json:
         if isinstance(value, list):

@@ -5,11 +5,12 @@ from __future__ import annotations
 from nbstamp.core.languages.base import CannotHold, Language, Meaning
 from nbstamp.core.languages.layout import Group, Node, is_table, lay_out
 from nbstamp.core.languages.names import Names
-from nbstamp.core.languages.numbers import is_double
+from nbstamp.core.languages.numbers import is_double, rounded
 from nbstamp.core.languages.text import lines, quoted
 from nbstamp.core.parameters import Json
 
 _SMALLEST, _LARGEST = -(2**63), 2**63 - 1
+_ROUNDED = "it has an integer beyond 64 bits, which PHP would round. It would do as a text."
 
 
 class PHP(Language):
@@ -40,6 +41,11 @@ class PHP(Language):
     def assignment(self, name: str, value: Json) -> str:
         return "\n".join(lay_out(f"${name} = ", _node(value), ";"))
 
+    def reading(self, name: str, value: Json, file: str) -> str:
+        if rounded(value, _SMALLEST, _LARGEST):
+            raise CannotHold(_ROUNDED)
+        return f"${name} = json_decode(file_get_contents({_text(file)}), true);"
+
     def equivalent(self, value: Json) -> Json:
         if isinstance(value, list):
             return [self.equivalent(item) for item in value]
@@ -65,9 +71,7 @@ def _scalar(value: Json) -> str:
     if value == _SMALLEST and isinstance(value, int):
         return "PHP_INT_MIN"  # its digits would be a float
     if isinstance(value, int) and not (_SMALLEST <= value <= _LARGEST or is_double(value)):
-        raise CannotHold(
-            "it has an integer beyond 64 bits, which PHP would round. It would do as a text."
-        )
+        raise CannotHold(_ROUNDED)
     return repr(value)
 
 

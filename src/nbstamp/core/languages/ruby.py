@@ -51,6 +51,10 @@ class Ruby(Language):
     def assignment(self, name: str, value: Json) -> str:
         return "\n".join(lay_out(f"{name} = ", _node(value)))
 
+    def reading(self, name: str, value: Json, file: str) -> str:
+        source = f'JSON.parse(File.read({_text(file)}, encoding: "UTF-8"))'
+        return f'require "json"\n{name} = {source}'
+
 
 # --- Literals -----------------------------------------------------------------------------------
 
