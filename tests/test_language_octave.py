@@ -9,6 +9,9 @@ import sys
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
+from random import Random
+
+import pytest
 
 from kernels import run_cells
 from nbstamp.core.languages.octave import Octave
@@ -141,3 +144,112 @@ class TestOctaveKernel(InOctave):
         command = [sys.executable, "-m", "octave_kernel", "-f"]
         run_cells(command, [*[cell] * times, "nbstamp_write"], folder)
         return found(names, folder)
+
+
+def test_decimals_are_read_as_the_doubles_that_were_sent(tmp_path: Path) -> None:
+    chance = Random(0)
+    numbers = [chance.uniform(-1, 1) * 10.0 ** chance.randint(-323, 308) for _ in range(20_000)]
+    dump = 'f = fopen("found", "w"); fprintf(f, "%.17g\\n", numbers); fclose(f);'
+    octave(f"{OCTAVE.cell({'numbers': list(numbers)})}\n{dump}", tmp_path)
+    assert list(map(float, (tmp_path / "found").read_text().split())) == numbers
+
+
+LAID_OUT: list[tuple[Json, str]] = [
+    (None, "v = [];"),
+    (True, "v = true;"),
+    (3, "v = 3;"),
+    (10**20, "v = 1e+20;"),
+    (2**53 + 1, "v = int64(9007199254740992) + 1;"),
+    ('it\'s 50 % "A" \\', 'v = "it\'s 50 % \\"A\\" \\\\";'),
+    ("µ 日本 😀", 'v = "µ 日本 😀";'),
+    ("\x01\u202e", r'v = "\001\342\200\256";'),
+    ([], "v = zeros(1, 0);"),
+    ({}, "v = struct();"),
+    ([1, None, 2.5], "v = [1, NaN, 2.5];"),
+    ([None], "v = {[]};"),
+    (["a", 1], 'v = {"a", 1};'),
+    ([[1, 2], [3, 4]], "v = { ...\n    [1, 2], ...\n    [3, 4] ...\n};"),
+    ({"_type": "q", "b": ["x"]}, 'v = struct("_type", "q", "b", {{"x"}});'),
+    ({"a b": 1}, 'v = containers.Map({"a b"}, {1}, "UniformValues", false);'),
+    ({"end": 1}, 'v = containers.Map({"end"}, {1}, "UniformValues", false);'),
+    (
+        {"quantity": {"magnitude": 21.5, "units": "degC"}, "long": "and so wide that it breaks"},
+        """\
+v = struct( ...
+    "quantity", struct("magnitude", 21.5, "units", "degC"), ...
+    "long", "and so wide that it breaks" ...
+);""",
+    ),
+    (
+        "A remark of several lines is put into the notebook as people write them:\nlike this.\n",
+        """\
+v = [ ...
+    "A remark of several lines is put into the notebook as people write them:\\n", ...
+    "like this.\\n" ...
+];""",
+    ),
+]
+
+
+@pytest.mark.parametrize(("value", "expected"), LAID_OUT)
+def test_a_value_is_laid_out_for_people(value: Json, expected: str) -> None:
+    assert OCTAVE.assignment("v", value) == expected
+
+
+def test_no_line_is_longer_than_a_terminal_takes() -> None:
+    rows: Json = [[f"2026-11-01 {n}", n / 7, "é" * 20] for n in range(5000)]
+    texts: list[Json] = ["\x01" * 5000, "é" * 5000, "x" * 5000, {"日" * 2000: "\n" * 3000}]
+    texts += ["two lines\n" + "x" * 9000, "\x01\n" * 2000]
+    source = OCTAVE.cell({"rows": rows, "texts": texts, "numbers": [n / 7 for n in range(5000)]})
+    assert max(len(line.encode()) for line in source.splitlines()) < 4095
+    assert source.count("\n") < 400
+
+
+def test_usable_names_are_variables(tmp_path: Path) -> None:
+    names = ["x", "Sample_1", "_x", "i", "size", "n" * 63]
+    assert [name for name in names if OCTAVE.name_problem(name)] == []
+    values: dict[str, Json] = {name: [1, "a"] for name in names}
+    octave(DUMP + OCTAVE.cell(values) + WRITE.replace("{names}", " ".join(names)), tmp_path)
+    assert list(found(names, tmp_path).values()) == [[1.0, "a"]] * len(names)
+
+
+def test_keywords_are_refused_as_octave_lists_them(tmp_path: Path) -> None:
+    octave('f = fopen("found", "w"); fprintf(f, "%s\\n", iskeyword(){:}); fclose(f);', tmp_path)
+    keywords = (tmp_path / "found").read_text().split()
+    assert len(keywords) > 30
+    assert [word for word in keywords if not OCTAVE.name_problem(word)] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "suggestion"),
+    [
+        ("Sample Name", "Sample_Name"),
+        ("2nd", "n2nd"),
+        ("endif", "endif_"),
+        ("struct", "struct_"),
+        ("größe", "gro_e"),
+        ("ans", "ans_"),
+        ("__x", "x"),
+    ],
+)
+def test_a_refused_name_comes_with_a_better_one(name: str, suggestion: str | None) -> None:
+    problem = OCTAVE.name_problem(name)
+    assert problem
+    assert problem.suggestion == suggestion
+
+
+@pytest.mark.parametrize("name", ["i", "pi", "size"])
+def test_names_that_hide_something_are_stamped_with_a_warning(name: str) -> None:
+    assert OCTAVE.name_problem(name) is None
+    assert f"{name}_" in (OCTAVE.name_warning(name) or "")
+
+
+def test_papermill_gives_equal_values_where_it_can(tmp_path: Path) -> None:
+    from papermill.translators import MatlabTranslator
+
+    values: dict[str, Json] = {"a": 1, "b": 1.5, "c": True, "d": "it's"}
+    dump = WRITE.replace("{names}", " ".join(values))
+    octave(DUMP + OCTAVE.cell(values) + dump, tmp_path)
+    ours = found(list(values), tmp_path)
+    octave(DUMP + MatlabTranslator.codify(values) + dump, tmp_path)
+    assert ours == found(list(values), tmp_path)

@@ -124,8 +124,13 @@ class Matlab(Language):
 
     def _text(self, text: str) -> Node:
         broken = lines(text)
-        pieces = [", ".join(self.text(line)) for line in broken] if broken else self.text(text)
-        if len(pieces) == 1 and not broken:
+        pieces: list[str] = []
+        for line in broken or [text]:
+            literals = self.text(line)
+            together = ", ".join(literals)
+            short = broken and len(together.encode()) <= LONGEST_LITERAL
+            pieces += [together] if short else literals
+        if len(pieces) == 1:
             return pieces[0]
         items = [("", piece) for piece in pieces]
         return _group("[", items, "]", breaks=bool(broken) or len(text) > LONGEST_LITERAL)

@@ -57,10 +57,13 @@ class Octave(Matlab):
         return "\n".join(found if len(found) <= _MANY else lay_out(f"{name} = ", _dense(node), ";"))
 
     def text(self, text: str) -> list[str]:
+        whole = quoted(text, '"', _ESCAPES, octal)
+        if len(whole.encode()) <= LONGEST_LITERAL:
+            return [whole]
         # an escape has four bytes for each byte of the text, and no character has more than four
         length = LONGEST_LITERAL if text.isascii() and text.isprintable() else LONGEST_LITERAL // 16
         pieces = (text[n : n + length] for n in range(0, len(text), length))
-        return [quoted(piece, '"', _ESCAPES, octal) for piece in pieces] or ['""']
+        return [quoted(piece, '"', _ESCAPES, octal) for piece in pieces]
 
 
 def _dense(node: Node) -> Node:

@@ -47,7 +47,8 @@ class R(Language):
 
     name = "r"
     title = "R"
-    aliases = ("ir", "irkernel", "sparkr", "rlang")
+    # the last one is what the Spark kernels call it
+    aliases = ("ir", "irkernel", "sparkr")
     kernels = (
         "ir",
         "ir[0-9_.-]*",
