@@ -10,7 +10,7 @@ from pathlib import Path
 
 from support import missing_tool
 
-PACKAGES = Path(__file__).parents[1] / ".venv" / "node" / "node_modules"
+COMMANDS = Path(__file__).parents[1] / ".venv" / "node" / "bin"
 
 DUMP = r"""
 function written(value) {
@@ -44,14 +44,9 @@ def node() -> str:
     return shutil.which("node") or missing_tool("node")
 
 
-def package(path: str) -> str:
-    """A file of a package that tools/setup installs from npm."""
-    file = PACKAGES / path
-    return (
-        str(file)
-        if file.exists()
-        else missing_tool(f"the npm package {path.split('/', maxsplit=1)[0]}")
-    )
+def command(name: str) -> str:
+    """A command of a package that tools/setup installs from npm."""
+    return str(COMMANDS / name) if (COMMANDS / name).exists() else missing_tool(name)
 
 
 def node_names() -> list[str]:

@@ -15,7 +15,7 @@ from nbstamp.core.languages.javascript import JavaScript
 from nbstamp.core.languages.layout import WIDTH
 from nbstamp.core.parameters import Json
 from nbstamp.testing import LanguageContract, same
-from node import DUMP, PACKAGES, holding, node, node_names, package
+from node import DUMP, command, holding, node, node_names
 
 JAVASCRIPT = JavaScript()
 WRITE = DUMP + '\nrequire("fs").writeFileSync("found.json", written([{names}]));\n'
@@ -61,11 +61,9 @@ class TestJslab(LanguageContract):
     def run(
         self, cell: str, names: Sequence[str], folder: Path, *, times: int = 1
     ) -> dict[str, Json]:
-        command = [node(), package("tslab/bin/tslab"), "kernel", "--js", "--config-path"]
-        if not (folder / "node_modules").exists():
-            (folder / "node_modules").symlink_to(PACKAGES)  # where tslab finds Node's own types
+        kernel = [command("tslab"), "kernel", "--js", "--config-path"]
         write = WRITE.replace("{names}", ", ".join(names))
-        run_cells(command, [cell] * times + [write], folder)
+        run_cells(kernel, [cell] * times + [write], folder)
         found = json.loads((folder / "found.json").read_text(encoding="utf-8"))
         return dict(zip(names, found, strict=True))
 

@@ -136,13 +136,13 @@ v = {
 }""",
     ),
     (
-        {"_type": "quantity", "units": "degC", "magnitude": 21.5, "dimension": "[temperature] " * 2},
+        {"_type": "quantity", "units": "degC", "magnitude": 21.5, "dimension": "[temperature] "},
         """\
 v = {
     _type = "quantity",
     units = "degC",
     magnitude = 21.5,
-    dimension = "[temperature] [temperature] ",
+    dimension = "[temperature] ",
 }""",
     ),
     (
@@ -153,7 +153,7 @@ v = "\\z
     \\032 like this.\\n\\z
 \"""",
     ),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("value", "expected"), LAID_OUT)

@@ -81,7 +81,9 @@ class TestPerl(LanguageContract):
         (folder / "cell.pl").write_text(
             DUMP + strict + f"{cell}\n" * times + write, encoding="utf-8"
         )
-        done = subprocess.run([perl, "cell.pl"], cwd=folder, capture_output=True, timeout=60)
+        done = subprocess.run(
+            [perl, "cell.pl"], cwd=folder, capture_output=True, check=False, timeout=60
+        )
         assert (done.returncode, done.stderr) == (0, b"")
         return found(names, folder)
 
@@ -93,7 +95,9 @@ class TestReply(TestPerl):
         self, cell: str, names: Sequence[str], folder: Path, *, times: int = 1
     ) -> dict[str, Json]:
         perl = shutil.which("perl") or missing_tool("perl")
-        if subprocess.run([perl, "-MReply", "-e", "1"], capture_output=True).returncode:
+        if subprocess.run(
+            [perl, "-MReply", "-e", "1"], capture_output=True, check=False
+        ).returncode:
             missing_tool("Perl's module Reply")
         write = f"Found::write_all({', '.join(f'${name}' for name in names)});\n"
         (folder / "run.pl").write_text(DUMP + SESSION)

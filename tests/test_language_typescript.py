@@ -13,7 +13,7 @@ from kernels import run_cells
 from nbstamp.core.languages.javascript import TypeScript
 from nbstamp.core.parameters import Json
 from nbstamp.testing import LanguageContract
-from node import DUMP, PACKAGES, holding, node, node_names, package
+from node import DUMP, command, holding, node, node_names
 
 TYPESCRIPT = TypeScript()
 TYPED = DUMP.replace("written(value)", "written(value: any): string")
@@ -41,9 +41,9 @@ class TestCompiler(LanguageContract):
         (folder / "files.d.ts").write_text(FILES)
         options = ["--strict", "--target", "es2022", "--module", "es2022", "--noEmitOnError"]
         sources = ["files.d.ts", "cell.mts"]
-        compiler = [node(), package("typescript/bin/tsc"), *options, *sources]
-        done = subprocess.run(compiler, cwd=folder, capture_output=True, timeout=120, text=True)
-        assert done.returncode == 0, done.stdout
+        compiler = [command("tsc"), *options, *sources]
+        done = subprocess.run(compiler, cwd=folder, capture_output=True, check=False, timeout=120)
+        assert done.returncode == 0, done.stdout.decode()
         subprocess.run([node(), "cell.mjs"], cwd=folder, check=True, timeout=60)
         return found(names, folder)
 
@@ -56,11 +56,9 @@ class TestTslab(LanguageContract):
     def run(
         self, cell: str, names: Sequence[str], folder: Path, *, times: int = 1
     ) -> dict[str, Json]:
-        command = [node(), package("tslab/bin/tslab"), "kernel", "--config-path"]
-        if not (folder / "node_modules").exists():
-            (folder / "node_modules").symlink_to(PACKAGES)  # where tslab finds Node's own types
+        kernel = [command("tslab"), "kernel", "--config-path"]
         write = WRITE.replace("{names}", ", ".join(names))
-        run_cells(command, [cell] * times + [write], folder)
+        run_cells(kernel, [cell] * times + [write], folder)
         return found(names, folder)
 
 
@@ -72,9 +70,9 @@ class TestDeno(LanguageContract):
     def run(
         self, cell: str, names: Sequence[str], folder: Path, *, times: int = 1
     ) -> dict[str, Json]:
-        command = [package("deno/deno"), "jupyter", "--kernel", "--conn"]
+        kernel = [command("deno"), "jupyter", "--kernel", "--conn"]
         write = WRITE.replace("{names}", ", ".join(names))
-        run_cells(command, [cell] * times + [write], folder, environment=QUIET)
+        run_cells(kernel, [cell] * times + [write], folder, environment=QUIET)
         return found(names, folder)
 
 
@@ -113,17 +111,16 @@ def test_a_text_of_many_lines_compiles(tmp_path: Path) -> None:
 
 
 def test_every_name_that_deno_has_is_refused_or_holds_its_value(tmp_path: Path) -> None:
-    command = [package("deno/deno"), "jupyter", "--kernel", "--conn"]
+    kernel = [command("deno"), "jupyter", "--kernel", "--conn"]
     listing = "console.log(JSON.stringify(Object.getOwnPropertyNames(globalThis)));"
-    there = json.loads(run_cells(command, [listing], tmp_path, environment=QUIET))
+    there = json.loads(run_cells(kernel, [listing], tmp_path, environment=QUIET))
     names = [*filter(lambda name: not TYPESCRIPT.name_problem(name), there), "name", "status"]
     cell = TYPESCRIPT.cell({name: name for name in names})
-    run_cells(command, [cell, holding(names), "var a = 1;"], tmp_path, environment=QUIET)
+    run_cells(kernel, [cell, holding(names), "var a = 1;"], tmp_path, environment=QUIET)
 
 
 def test_every_name_that_node_has_is_refused_or_holds_its_value_in_tslab(tmp_path: Path) -> None:
-    (tmp_path / "node_modules").symlink_to(PACKAGES)
-    command = [node(), package("tslab/bin/tslab"), "kernel", "--config-path"]
+    kernel = [command("tslab"), "kernel", "--config-path"]
     names = [name for name in node_names() if not TYPESCRIPT.name_problem(name)]
     cell = TYPESCRIPT.cell({name: name for name in names})
-    run_cells(command, [cell, holding(names), "var a = 1;"], tmp_path)
+    run_cells(kernel, [cell, holding(names), "var a = 1;"], tmp_path)

@@ -6,6 +6,7 @@ Cells declare with ``var``, the one declaration that can run twice and that late
 from __future__ import annotations
 
 import re
+from typing import ClassVar
 
 from nbstamp.core.languages.base import CannotHold, Language, Meaning
 from nbstamp.core.languages.layout import Group, Node, is_table, lay_out
@@ -35,8 +36,16 @@ class JavaScript(Language):
 
     name = "javascript"
     title = "JavaScript"
-    aliases = ("js", "ecmascript", "node", "node.js", "nodejs")
-    kernels = ("javascript", "jslab", "jp-*", "node", "nodejs", "xjavascript", "xeus-javascript")
+    aliases: ClassVar[tuple[str, ...]] = ("js", "ecmascript", "node", "node.js", "nodejs")
+    kernels: ClassVar[tuple[str, ...]] = (
+        "javascript",
+        "jslab",
+        "jp-*",
+        "node",
+        "nodejs",
+        "xjavascript",
+        "xeus-javascript",
+    )
     comment = "//"
     names = Names(
         grammar=re.compile(r"[A-Za-z_$][A-Za-z0-9_$]*").fullmatch,
@@ -108,7 +117,7 @@ def _scalar(value: Json) -> str:
         return "true" if value else "false"
     if isinstance(value, str):
         return _text(value)
-    return repr(value) if isinstance(value, float) or is_double(value) else f"{value}n"
+    return f"{value}n" if isinstance(value, int) and not is_double(value) else repr(value)
 
 
 _ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t", "\r": "\\r"}

@@ -62,13 +62,13 @@ def _scalar(value: Json) -> str:
         return "1" if value else "0"
     if isinstance(value, str):
         return _text(value)
-    if isinstance(value, float) or _SMALLEST <= value <= _LARGEST:
-        return repr(value)
-    if not is_double(value):
-        raise CannotHold(
-            "it has an integer beyond 64 bits, which Perl would round. It would do as a text."
-        )
-    return repr(float(value))
+    if isinstance(value, int) and not _SMALLEST <= value <= _LARGEST:
+        if not is_double(value):
+            raise CannotHold(
+                "it has an integer beyond 64 bits, which Perl would round. It would do as a text."
+            )
+        return repr(float(value))  # Perl reads at most some 250 digits
+    return repr(value)
 
 
 _ESCAPES = {
