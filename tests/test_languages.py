@@ -94,6 +94,18 @@ INSTALLED = Languages.installed()
         (Kernel("synapse_pyspark", "Synapse PySpark", "python", "python"), "python"),
         (Kernel("sparkrkernel", "SparkR", "", "sparkr"), "r"),
         (Kernel("apache_toree_sparkr", "Apache Toree - SparkR", "r", "r"), "r"),
+        (Kernel("javascript", "JavaScript (Node.js)", "javascript", "javascript"), "javascript"),
+        (Kernel("jslab", "JavaScript", "javascript", "javascript"), "javascript"),
+        (Kernel("jslab", "JavaScript", "", ""), "javascript"),
+        (Kernel("tslab", "TypeScript", "typescript", "typescript"), "typescript"),
+        (Kernel("deno", "Deno", "typescript", "typescript"), "typescript"),
+        (Kernel("deno", "", "", ""), "typescript"),
+        (Kernel("ruby", "Ruby 3.1.2", "ruby", "ruby"), "ruby"),
+        (Kernel("ruby3", "", "", ""), "ruby"),
+        (Kernel("iperl", "IPerl 0.012", "perl", "perl"), "perl"),
+        (Kernel("jupyter-php", "PHP", "php", "php"), "php"),
+        (Kernel("xlua", "Lua (XLua)", "lua", "lua"), "lua"),
+        (Kernel("lua", "Lua", "lua", "lua"), "lua"),
     ],
 )
 def test_kernels_in_the_wild_are_known(kernel: Kernel, name: str) -> None:
