@@ -1,7 +1,8 @@
 """A process that saves notebooks, to be killed, starved and watched by the tests.
 
 ``python creating.py ROOT ID…`` saves one notebook per creation id with the storage ``folder``, all
-at once, and prints ``ID PATH`` or ``ID !CODE LOG`` as soon as each one is answered.
+at once, and prints ``ID PATH`` or ``ID !CODE LOG`` as soon as each one is answered. With
+``--shared`` the storage is ``shared``, and the homes are in ``ROOT``.
 ``python creating.py --hub API PROXY USER`` does so with the storage ``contents`` for each line
 ``FOLDER ID…`` that it reads; the token is in the environment.
 """
@@ -27,6 +28,7 @@ from nbstamp.core.user import NOBODY, User
 from nbstamp.storage.base import Saved, Storage
 from nbstamp.storage.contents import ContentsStorage
 from nbstamp.storage.folder import FolderStorage
+from nbstamp.storage.shared import SharedStorage
 
 CALLS = {
     "x86_64": {"writev": 20, "fsync": 74, "openat": 257, "mkdirat": 258, "linkat": 265},
@@ -78,6 +80,10 @@ def options() -> argparse.ArgumentParser:
     parser.add_argument("--uid", type=int)
     parser.add_argument("--file-size", type=int)
     parser.add_argument("--refuse", nargs=3, action="append", default=[])
+    parser.add_argument("--shared", action="store_true")
+    parser.add_argument("--users", default="anna", help="with --shared: they take turns")
+    parser.add_argument("--owner", type=int, help="with --shared: the user that owns every home")
+    parser.add_argument("--deadline", type=float, default=30)
     return parser
 
 
@@ -94,6 +100,8 @@ async def create(
     try:
         outcome = await storage.save(user, wanted, instance(creation_id, given.size))
         answer = outcome.target.path if isinstance(outcome, Saved) else f"!{outcome}"
+        if given.shared:
+            answer = f"{user.name}/{answer}"
     except TemplatingError as err:
         answer = f"!{err.code} {err.log}"
     os.write(1, f"{creation_id} {answer}\n".encode())
@@ -101,9 +109,15 @@ async def create(
 
 async def main(given: argparse.Namespace) -> None:
     if given.hub is None:
-        storage = FolderStorage(root=given.root, writes=given.writes)
+        storage: Storage = FolderStorage(root=given.root, writes=given.writes)
+        users = [NOBODY]
+        if given.shared:
+            storage, users = shared(given), [User(name) for name in given.users.split(",")]
         await asyncio.gather(
-            *(create(storage, NOBODY, given.folder, one, given) for one in given.ids)
+            *(
+                create(storage, users[number % len(users)], given.folder, one, given)
+                for number, one in enumerate(given.ids)
+            )
         )
         return
     api_url, proxy_url, name = given.hub
@@ -121,6 +135,18 @@ async def main(given: argparse.Namespace) -> None:
             )
         )
         os.write(1, b"done\n")
+
+
+def shared(given: argparse.Namespace) -> SharedStorage:
+    storage = SharedStorage(
+        home=f"{given.root}/{{username}}" if given.owner else "",
+        uid=given.owner,
+        gid=given.owner,
+        writes=given.writes,
+        deadline=given.deadline,
+    )
+    storage.start()
+    return storage
 
 
 if __name__ == "__main__":

@@ -123,6 +123,8 @@ class Hub:
     admin: str = field(default_factory=lambda: secrets.token_hex(32), repr=False)
     """Token of a service that may do everything with users, servers and tokens."""
     process: subprocess.Popen[bytes] | None = None
+    before: Sequence[str] = ()
+    """Words in front of its command."""
 
     @property
     def origin(self) -> str:
@@ -165,7 +167,14 @@ class Hub:
         clean = {k: v for k, v in os.environ.items() if not k.startswith(("NBSTAMP__", "JUPYTER"))}
         with self.log.open("ab") as output:
             self.process = subprocess.Popen(
-                [python, "-m", "jupyterhub", "-f", str(self.folder / "jupyterhub_config.py")],
+                [
+                    *self.before,
+                    python,
+                    "-m",
+                    "jupyterhub",
+                    "-f",
+                    str(self.folder / "jupyterhub_config.py"),
+                ],
                 stdout=output,
                 stderr=output,
                 cwd=self.folder,
@@ -300,6 +309,7 @@ def running_hub(
     services: Sequence[HubService] = (),
     scopes: Sequence[str] | None = None,
     config: str = "",
+    before: Sequence[str] = (),
 ) -> Iterator[Hub]:
     """Run a hub.
 
@@ -315,6 +325,7 @@ def running_hub(
         port=free_port(),
         api_port=free_port(),
         bin=_programs(version),
+        before=before,
     )
     TOKENS.add(hub.admin)
     if scopes is None:

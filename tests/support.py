@@ -190,13 +190,15 @@ def start(
     name: str = "server",
     root: Path | None = None,
     cwd: Path | None = None,
+    before: Sequence[str] = (),
 ) -> Site:
-    """Start ``nbstamp serve`` with a free port, logging to ``folder/<name>.log``."""
+    """Start ``nbstamp serve`` with a free port, logging to ``folder/<name>.log``; ``before`` are
+    words of the command in front of it."""
     log = folder / f"{name}.log"
     clean = {k: v for k, v in os.environ.items() if not k.startswith("NBSTAMP__")}
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "nbstamp", "serve", "--port=0", *arguments],
+            [*before, sys.executable, "-m", "nbstamp", "serve", "--port=0", *arguments],
             stderr=output,
             stdout=output,
             cwd=cwd or folder,

@@ -4,27 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import json
 import os
 import random
 import re
 import shutil
-import signal
-import socket
 import stat
 import subprocess
-import sys
-import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-import creating
 from creating import instance
 from nbstamp.core.errors import NoFreeName, StorageUnavailable, UnacceptableFileName
 from nbstamp.core.instance import Instance
@@ -34,6 +27,19 @@ from nbstamp.storage import files
 from nbstamp.storage.base import Description, Saved
 from nbstamp.storage.folder import FolderStorage
 from nbstamp.testing import StorageContract
+from saving import (
+    AT_THE_NAME,
+    IN_THE_FOLDER,
+    NO_UNNAMED,
+    PROGRAM,
+    Obstacle,
+    answers,
+    create,
+    needs_seccomp,
+    storm,
+    strace,
+    tree,
+)
 from support import missing_tool
 
 TARGET = Target(("notebooks", "sem"), "Analysis.ipynb")
@@ -45,11 +51,6 @@ def save(storage: FolderStorage, target: Target, instance: Instance) -> Saved:
 
 def describe(storage: FolderStorage, target: Target) -> Description:
     return asyncio.run(storage.describe(NOBODY, target, lambda _: True))
-
-
-def tree(root: Path) -> list[str]:
-    """Everything below ``root``, hidden or not."""
-    return sorted(str(path.relative_to(root)) for path in root.rglob("*"))
 
 
 @pytest.fixture
@@ -111,63 +112,12 @@ class TestFolderStorageOnFuse(TestFolderStorage):
             text=True,
         )
         if made.returncode:
-            missing_tool(f"the right to mount a FUSE file system: {made.stderr.strip()}")
+            pytest.skip(f"no FUSE file system can be mounted here: {made.stderr.strip()}")
         yield FolderStorage(root=str(mounted))
         subprocess.run(["fusermount", "-u", mounted], check=True)
 
 
 # --- What may stand at the name -----------------------------------------------------------------
-
-
-def symlink(path: Path, victim: Path) -> None:
-    path.symlink_to(victim)
-
-
-def dangling_symlink(path: Path, victim: Path) -> None:
-    path.symlink_to(victim.with_name("nowhere.ipynb"))
-
-
-def symlink_to_a_folder(path: Path, victim: Path) -> None:
-    path.symlink_to(victim.parent)
-
-
-def hard_link(path: Path, victim: Path) -> None:
-    path.hardlink_to(victim)
-
-
-def folder(path: Path, victim: Path) -> None:
-    path.mkdir()
-
-
-def pipe(path: Path, victim: Path) -> None:
-    os.mkfifo(path)
-
-
-def unix_socket(path: Path, victim: Path) -> None:
-    here = Path.cwd()
-    os.chdir(path.parent)  # the path of a socket is short
-    try:
-        with socket.socket(socket.AF_UNIX) as made:
-            made.bind(path.name)
-    finally:
-        os.chdir(here)
-
-
-def empty_file(path: Path, victim: Path) -> None:
-    path.touch()
-
-
-Obstacle = Callable[[Path, Path], None]
-AT_THE_NAME = [
-    symlink,
-    dangling_symlink,
-    symlink_to_a_folder,
-    hard_link,
-    folder,
-    pipe,
-    unix_socket,
-    empty_file,
-]
 
 
 @pytest.mark.parametrize("obstacle", AT_THE_NAME)
@@ -214,9 +164,6 @@ def test_whatever_takes_the_name_at_the_last_moment_stays_as_it_is(
     saved = save(storage, TARGET, instance("first-one"))
     assert saved.target == TARGET.numbered(1)
     assert victim.read_text() == "mine"
-
-
-IN_THE_FOLDER = [symlink, dangling_symlink, symlink_to_a_folder, pipe, empty_file]
 
 
 @pytest.mark.parametrize("obstacle", IN_THE_FOLDER)
@@ -523,28 +470,6 @@ def test_a_lost_answer_to_a_link_that_was_made_is_no_failure(
 
 # --- Processes: refusals of the kernel, order of calls, kills -----------------------------------
 
-PROGRAM = [sys.executable, creating.__file__]
-NO_UNNAMED = ("--refuse", "openat", str(errno.EOPNOTSUPP), str(os.O_TMPFILE))
-needs_seccomp = pytest.mark.skipif(
-    not creating.CALLS, reason="numbers of the system calls of this machine are not known here"
-)
-
-
-def create(root: Path, *arguments: str, before: tuple[str, ...] = ()) -> dict[str, str]:
-    """Run the program; what it answered for each creation id."""
-    done = subprocess.run(
-        [*before, *PROGRAM, str(root), *arguments], stdout=subprocess.PIPE, check=True, timeout=120
-    )
-    return answers(done.stdout)
-
-
-def answers(output: bytes) -> dict[str, str]:
-    # a process that was killed may have left half a line
-    lines = [line for line in output.decode().splitlines(keepends=True) if line.endswith("\n")]
-    pairs = [line.strip().split(" ", 1) for line in lines]
-    return dict(pairs)
-
-
 REFUSALS = [
     ("mkdirat", errno.ENOSPC, 0, "!storage_full ENOSPC while opening the folder"),
     ("mkdirat", errno.EDQUOT, 0, "!storage_full EDQUOT while opening the folder"),
@@ -592,14 +517,6 @@ def test_a_file_that_may_not_grow_so_large_leaves_nothing(
     assert tree(tmp_path) == []
 
 
-@pytest.fixture
-def public() -> Iterator[Path]:
-    """A folder that any user can reach, which a test's own temporary one is not."""
-    with tempfile.TemporaryDirectory() as name:
-        Path(name).chmod(0o755)
-        yield Path(name)
-
-
 def test_a_folder_that_this_process_may_not_write_is_said(public: Path) -> None:
     folder = public / "notebooks"
     folder.mkdir(mode=0o555)
@@ -608,23 +525,6 @@ def test_a_folder_that_this_process_may_not_write_is_said(public: Path) -> None:
         (answer,) = create(public, "first-one", "--folder", where, *somebody).values()
         assert re.fullmatch("!storage_unavailable EACCES while .*", answer)
     assert tree(public) == ["notebooks"]
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 512 kB."""
-    place = tmp_path / "small"
-    place.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=512k", "tmpfs", place],
-        check=False,
-        capture_output=True,
-        text=True,
-    )
-    if mounted.returncode:
-        missing_tool(f"the right to mount a file system: {mounted.stderr.strip()}")
-    yield place
-    subprocess.run(["umount", place], check=True)
 
 
 @pytest.mark.parametrize("fallback", [(), pytest.param(NO_UNNAMED, marks=needs_seccomp)])
@@ -641,12 +541,6 @@ def test_on_a_full_disk_what_was_answered_exists_and_nothing_else(
     for creation_id, path in saved.items():
         assert (small_disk / path).read_bytes() == bytes(instance(creation_id, 100000))
     assert [path for path in tree(small_disk) if "." in path] == sorted(saved.values())
-
-
-def strace(*options: str) -> tuple[str, ...]:
-    if not shutil.which("strace"):
-        missing_tool("strace")
-    return ("strace", "-f", *options)
 
 
 @pytest.mark.parametrize("fallback", [(), pytest.param(NO_UNNAMED, marks=needs_seccomp)])
@@ -714,56 +608,11 @@ def test_the_same_creations_by_four_processes_at_once_are_made_once(tmp_path: Pa
         assert (tmp_path / path).read_bytes() == bytes(instance(creation_id))
 
 
-SIZE = 200_000
-EDITED = json.dumps({"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5})
-
-
 @pytest.mark.parametrize("fallback", [(), pytest.param(NO_UNNAMED, marks=needs_seccomp)])
 def test_killing_the_process_in_the_middle_of_500_creations_leaves_no_half_notebook(
     tmp_path: Path, fallback: tuple[str, ...]
 ) -> None:
-    ids = [f"number-{number:03}" for number in range(500)]
-    folder = tmp_path / "notebooks" / "sem"
-    folder.mkdir(parents=True)
-    edited = [Target((), f"Analysis {number}.ipynb").numbered(3).name for number in range(10)]
-    for name in edited:
-        (folder / name).write_text(EDITED)
-    chance = random.Random(1)
-    answered: dict[str, str] = {}
-    kills = 0
-    while missing := [creation_id for creation_id in ids if creation_id not in answered]:
-        process = subprocess.Popen(
-            [*PROGRAM, tmp_path, *missing, "--names=10", f"--size={SIZE}", *fallback],
-            stdout=subprocess.PIPE,
-        )
-        assert process.stdout is not None
-        output = b""
-        for _ in range(chance.randint(1, 50)):
-            output += process.stdout.readline()
-        if chance.random() < 0.5:
-            wait_for_a_new_name(folder, process)
-        else:
-            time.sleep(chance.uniform(0, 0.01))
-        with suppress(ProcessLookupError):
-            process.send_signal(signal.SIGKILL)
-        output += process.stdout.read()
-        process.stdout.close()
-        kills += process.wait() == -signal.SIGKILL
-        answered |= answers(output)
+    (tmp_path / "notebooks" / "sem").mkdir(parents=True)
+    kills, left = storm(tmp_path, 500, *fallback)
     assert kills >= 10
-    made = {path.name: path.read_bytes() for path in folder.glob("[!.]*")}
-    for name in edited:
-        assert made.pop(name) == EDITED.encode()
-    # exactly one complete notebook for every creation, where the answer said
-    assert {f"notebooks/sem/{name}" for name in made} == set(answered.values())
-    for creation_id, path in answered.items():
-        assert made[Path(path).name] == bytes(instance(creation_id, SIZE))
-    left = [path.name for path in folder.glob(".*")]
-    assert all(re.fullmatch(r"\.nbstamp-[0-9a-f]{32}\.tmp", name) for name in left)
     assert fallback or not left
-
-
-def wait_for_a_new_name(folder: Path, process: subprocess.Popen[bytes]) -> None:
-    before = len(os.listdir(folder))
-    while len(os.listdir(folder)) == before and process.poll() is None:
-        pass

@@ -11,7 +11,8 @@ import ast
 import difflib
 import os
 import secrets as randomness
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import entry_points
@@ -26,12 +27,13 @@ from traitlets.config.loader import DeferredConfigString, PyFileConfigLoader
 
 from nbstamp.catalogue.base import Catalogue
 from nbstamp.catalogue.folders import FolderCatalogue
+from nbstamp.core.errors import StorageUnavailable
 from nbstamp.core.languages import Languages
 from nbstamp.core.parameters import Limits as CoreLimits
 from nbstamp.identity.base import Identity, Surroundings
 from nbstamp.portals.base import named_portals, web_origin
 from nbstamp.service import Rules, Service
-from nbstamp.storage.base import Storage
+from nbstamp.storage.base import Privileged, Storage
 from nbstamp.web.app import create_app
 from nbstamp.web.pages import Look
 from nbstamp.web.tokens import SHORTEST_SECRET, Tokens
@@ -54,8 +56,8 @@ class Server(Configurable):
     ).tag(config=True)
     storage = Unicode(
         "download",
-        help="""Where notebooks go: the name of an installed storage (download, folder, contents),
-        or an import string of a class of your own.
+        help="""Where notebooks go: the name of an installed storage (download, folder, contents,
+        shared), or an import string of a class of your own.
 
         c.Server.storage = "folder"
         """,
@@ -275,8 +277,34 @@ class Ready:
     """Starts and ends with a slash."""
     catalogue: Catalogue
     service: Service
-    problems: Sequence[str]
-    """What an administrator should know at start, in words."""
+    storage: Storage
+
+    @contextmanager
+    def started(self) -> Iterator[Sequence[str]]:
+        """Start what the storage needs, and say what an administrator should know, in words.
+
+        Raises :class:`ConfigurationError` when the storage cannot work at all.
+        """
+        if not isinstance(self.storage, Privileged):
+            yield self.storage.problems()
+            return
+        try:
+            self.storage.start()
+        except StorageUnavailable as err:
+            raise ConfigurationError(err.log) from None
+        try:
+            yield self.storage.problems()
+        finally:
+            self.storage.stop()
+
+    def give_up_rights(self) -> None:
+        """Keep no right that serving does not need. Raises :class:`ConfigurationError` when that
+        cannot be done; the process must end then."""
+        if isinstance(self.storage, Privileged):
+            try:
+                self.storage.give_up_rights()
+            except StorageUnavailable as err:
+                raise ConfigurationError(err.log) from None
 
 
 PAIRS = {
@@ -368,7 +396,7 @@ def _build(config: Config) -> Ready:
         hosts=server.hosts,
         ready=storage.problems,
     )
-    return Ready(app, server, base_url, catalogue, service, storage.problems())
+    return Ready(app, server, base_url, catalogue, service, storage)
 
 
 def _one_hub(config: Config) -> Config:

@@ -13,6 +13,7 @@ import json
 import os
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -238,6 +239,7 @@ _FILES = (DataFile("log-0123456789abcdef.json", b"[1, 2]\n"), DataFile("größe-
 _OWN = b'{"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}'
 
 
+@cache
 def _instance(creation_id: str, *, size: int = 1000) -> Instance:
     """A notebook of about ``size`` bytes, other bytes for another id."""
     cell = {

@@ -32,12 +32,12 @@ def config(file: Path | None, generate: bool, check: bool, others: tuple[str, ..
 
 def _check(file: Path | None, others: tuple[str, ...]) -> None:
     try:
-        ready = build(cli_options.read(file, {}, others))
+        with build(cli_options.read(file, {}, others)).started() as problems:
+            for problem in problems:
+                click.echo(f"nbstamp: {problem}", err=True)
     except ConfigurationError as err:
         fail(str(err), FINDING)
-    for problem in ready.problems:
-        click.echo(f"nbstamp: {problem}", err=True)
-    if ready.problems:
+    if problems:
         raise SystemExit(FINDING)
     click.echo("This configuration can be used.")
 

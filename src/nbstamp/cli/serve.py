@@ -31,7 +31,9 @@ log = logging.getLogger("nbstamp")
 @click.option("--ip", help="Address to listen on.  [default: 127.0.0.1]")
 @click.option("--port", type=click.IntRange(0, 65535), help="Port to listen on.  [default: 8803]")
 @click.option("--base-url", metavar="PATH", help="Path to serve under.  [default: /templates/]")
-@click.option("--storage", help="Where notebooks go: download, folder, or one of your own.")
+@click.option(
+    "--storage", help="Where notebooks go: download, folder, contents, shared, or your own."
+)
 @click.option("--identity", help="Who is asking: nobody, jupyterhub, proxy, or one of your own.")
 @options.others
 def serve(
@@ -62,11 +64,16 @@ def serve(
     except ConfigurationError as err:
         fail(str(err), USAGE)
     log_to(sys.stderr)
-    for problem in ready.problems:
-        log.warning("not ready: %s", problem)
     with listen(ready.server.ip, ready.server.port) as listening:
-        log.info("nbstamp %s serves at %s", __version__, address(ready, listening))
-        run(ready, listening)
+        try:
+            with ready.started() as problems:
+                ready.give_up_rights()
+                for problem in problems:
+                    log.warning("not ready: %s", problem)
+                log.info("nbstamp %s serves at %s", __version__, address(ready, listening))
+                run(ready, listening)
+        except ConfigurationError as err:
+            fail(str(err), USAGE)
 
 
 def log_to(stream: TextIO) -> None:

@@ -111,6 +111,24 @@ class Storage(Configurable):
 
 
 @runtime_checkable
+class Privileged(Protocol):
+    """A storage with a helper that needs rights which the server itself must not have."""
+
+    def start(self) -> None:
+        """Start the helper, with the rights that the server was started with.
+
+        Raises :class:`StorageUnavailable`, whose ``log`` says what is missing.
+        """
+
+    def give_up_rights(self) -> None:
+        """Leave this process without any right that it does not need; called once, after
+        :meth:`start` and before there are threads. Raises as :meth:`start`."""
+
+    def stop(self) -> None:
+        """End the helper."""
+
+
+@runtime_checkable
 class Describing(Protocol):
     """A storage that can look before it writes."""
 

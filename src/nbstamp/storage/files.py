@@ -21,7 +21,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from nbstamp.core.errors import (
     NoFreeName,
@@ -33,6 +33,8 @@ from nbstamp.core.errors import (
 from nbstamp.core.naming import SUFFIX, Target
 from nbstamp.core.parameters import Json, printable
 from nbstamp.core.template import PROVENANCE, read_provenance
+
+R = TypeVar("R")
 
 NAMES = 1000
 """Names of a series that are tried: ``name.ipynb``, ``name-1.ipynb`` to ``name-999.ipynb``."""
@@ -77,7 +79,7 @@ def save(
     segments: Sequence[bytes | memoryview],
     creation_id: str,
     *,
-    beside: Sequence[tuple[str, bytes]] = (),
+    beside: Sequence[tuple[str, bytes | memoryview]] = (),
     mode: int = 0o666,
     folder_mode: int = 0o777,
 ) -> Written:
@@ -119,35 +121,40 @@ def save(
 
 
 def look(
-    root: int, target: Target, same: Callable[[Mapping[str, Json]], bool], *, newest: int = 20
-) -> tuple[bool, Seen | None]:
+    root: int, target: Target, choose: Callable[[Iterator[Seen]], R], *, newest: int = 20
+) -> tuple[bool, R]:
     """Look at the folder of ``target`` below the open directory ``root`` without changing it.
 
-    Returns whether the name is taken, and the newest notebook for whose provenance ``same``
-    answers True, among the ``newest`` ones of the series. Raises :class:`UnacceptableFileName` or
-    :class:`StorageUnavailable`.
+    Returns whether the name is taken, and what ``choose`` makes of the ``newest`` notebooks of the
+    series, newest first; each is read when it is asked for. Raises :class:`UnacceptableFileName`
+    or :class:`StorageUnavailable`.
     """
     _check(target)
     with ExitStack() as stack, _in_words("looking into the folder"):
         try:
             folder = _walk(root, target.folder, _open_folder, stack)
         except FileNotFoundError:
-            return False, None
+            return False, choose(iter(()))
         names, files = _series(folder, target)
-        for seen in _notebooks(folder, target, files[:newest], holding=PROVENANCE, room=LARGEST):
-            if same(seen.provenance):
-                return target.name in names, seen
-        return target.name in names, None
+        seen = _notebooks(folder, target, files[:newest], holding=PROVENANCE, room=LARGEST)
+        return target.name in names, choose(seen)
 
 
-def probe(root: int) -> None:
-    """Find out by doing it whether a notebook could be saved in the open directory ``root``.
+def probe(root: int, folder: Sequence[str] = ()) -> None:
+    """Find out by doing it whether a notebook could be saved in ``folder`` below the open directory
+    ``root``, or as far on the way to it as there are folders.
 
-    Raises :class:`StorageFull` or :class:`StorageUnavailable`.
+    Raises :class:`UnacceptableFileName`, :class:`StorageFull` or :class:`StorageUnavailable`.
     """
     name = _hidden_name()
-    with _in_words("making a file on trial"), _draft(root, 0o600) as (draft, link):
-        _write(draft, (b"trial",))
+    with ExitStack() as stack, _in_words("making a file on trial"):
+        for part in folder:
+            try:
+                root = _walk(root, (part,), _open_folder, stack)
+            except FileNotFoundError:
+                break
+        draft, link = stack.enter_context(_draft(root, 0o600))
+        write(draft, (b"trial",))
         if not _linked(draft, partial(link, name)):
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
         os.unlink(name, dir_fd=root)
@@ -261,7 +268,7 @@ def _save(
     segments: Sequence[bytes | memoryview],
     creation_id: str,
     mode: int,
-    beside: Sequence[tuple[str, bytes]],
+    beside: Sequence[tuple[str, bytes | memoryview]],
 ) -> Written:
     names: set[str] = set()
     files: list[_File] = []
@@ -279,7 +286,7 @@ def _save(
     with ExitStack() as stack:
         with _in_words("writing the file"):
             draft, link = stack.enter_context(_draft(folder, mode))
-            _write(draft, segments)
+            write(draft, segments)
             os.fsync(draft)
         with _in_words("giving the file its name"):
             written = _name(folder, target, creation_id, names, draft, link)
@@ -296,19 +303,19 @@ def _save(
     return written
 
 
-def _save_beside(folder: int, name: str, data: bytes, mode: int) -> None:
+def _save_beside(folder: int, name: str, data: bytes | memoryview, mode: int) -> None:
     with _in_words("writing a data file"):
         if _exists(folder, name):
             _require_content(folder, name, data)
             return
         with _draft(folder, mode) as (draft, link):
-            _write(draft, (data,))
+            write(draft, (data,))
             os.fsync(draft)
             if not _linked(draft, partial(link, name)):
                 _require_content(folder, name, data)
 
 
-def _require_content(folder: int, name: str, data: bytes) -> None:
+def _require_content(folder: int, name: str, data: bytes | memoryview) -> None:
     """Raise :class:`NoFreeName` unless the file is exactly ``data``."""
     if _content(folder, name) != data:
         raise NoFreeName(
@@ -418,7 +425,8 @@ def _remove_leftovers(folder: int) -> None:
 _IOV_MAX = 1024
 
 
-def _write(file: int, segments: Sequence[bytes | memoryview]) -> None:
+def write(file: int, segments: Sequence[bytes | memoryview]) -> None:
+    """Write all segments, one after the other, to the open ``file``."""
     left = [memoryview(segment) for segment in segments]
     at = 0
     while at < len(left):

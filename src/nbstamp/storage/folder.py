@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, ClassVar, TypeVar
@@ -129,8 +129,11 @@ class FolderStorage(Storage):
     def _look(
         self, target: Target, same: Callable[[Mapping[str, Json]], bool]
     ) -> tuple[bool, files.Seen | None]:
+        def first(notebooks: Iterator[files.Seen]) -> files.Seen | None:
+            return next((seen for seen in notebooks if same(seen.provenance)), None)
+
         with files.opened(self._root) as root:
-            return files.look(root, target, same)
+            return files.look(root, target, first)
 
     @property
     def _root(self) -> str:
