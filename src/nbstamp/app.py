@@ -274,6 +274,9 @@ class Ready:
     base_url: str
     """Starts and ends with a slash."""
     catalogue: Catalogue
+    identity: Identity
+    storage: Storage
+    tokens: Tokens
     service: Service
     problems: Sequence[str]
     """What an administrator should know at start, in words."""
@@ -368,7 +371,17 @@ def _build(config: Config) -> Ready:
         hosts=server.hosts,
         ready=storage.problems,
     )
-    return Ready(app, server, base_url, catalogue, service, storage.problems())
+    return Ready(
+        app=app,
+        server=server,
+        base_url=base_url,
+        catalogue=catalogue,
+        identity=identity,
+        storage=storage,
+        tokens=tokens,
+        service=service,
+        problems=storage.problems(),
+    )
 
 
 def _one_hub(config: Config) -> Config:

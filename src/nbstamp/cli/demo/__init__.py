@@ -17,6 +17,7 @@ from typing import NoReturn
 
 import click
 import uvicorn
+from starlette.types import ASGIApp
 from traitlets.config import Config
 
 from nbstamp.app import build
@@ -56,7 +57,8 @@ def demo(storage: str | None, save: Path, port: int | None, portal_port: int | N
     """
     lacking = hub.missing()
     if storage == "contents" and lacking:
-        fail(f"Python packages are missing ({', '.join(lacking)}): pip install 'nbstamp[demo]'", USAGE)
+        need = ", ".join(lacking)
+        fail(f"Python packages are missing ({need}): pip install 'nbstamp[demo]'", USAGE)
     storage = storage or ("download" if lacking else "contents")
     log_to(sys.stderr)
     logging.getLogger().setLevel(logging.WARNING)
@@ -81,19 +83,22 @@ def _interrupt(*_: object) -> NoReturn:
 
 
 def _with_hub(for_portal: socket.socket, origin: str, folder: Path, port: int | None) -> None:
-    password = secrets.token_hex(6)
-    ports = hub.Ports(free(SERVER) or free(0) if port is None else port or free(0), free(0), free(0), free(0))
+    port = free(SERVER) if port is None else port
+    ports = hub.Ports(public=port or free(0), hub=free(0), proxy_api=free(0), service=free(0))
     where = hub.address(ports)
+    password = secrets.token_hex(6)
+    serve = arguments(origin)
     click.echo("Starting a JupyterHub …")
     try:
         with (
             beside(portal(where.rstrip("/")), for_portal),
-            hub.running(ports, folder=folder, password=password, service=arguments(origin)) as process,
+            hub.running(ports, folder=folder, password=password, service=serve) as process,
         ):
+            users = " or ".join(hub.USERS)
             click.echo(f"\n  Open  {origin}/\n")
             click.echo(f"An example portal. Its notebooks come from {where}")
-            click.echo(f"and go to Jupyter, where you are {' or '.join(hub.USERS)}, password {password}")
-            click.echo(f"Files of the two are in {folder}. Stop with Ctrl+C.")
+            click.echo(f"and go to Jupyter, where you are {users} with the password {password}")
+            click.echo(f"Files are in {folder}. Stop with Ctrl+C.")
             process.wait()
             fail(f"the JupyterHub has ended; its log is {folder / 'jupyterhub.log'}", FINDING)
     except hub.HubFailed as err:
@@ -148,7 +153,7 @@ TEMPLATES = str(files("nbstamp.cli.demo").joinpath("templates"))
 
 
 @contextmanager
-def beside(app: uvicorn._types.ASGIApplication, listening: socket.socket) -> Iterator[None]:
+def beside(app: ASGIApp, listening: socket.socket) -> Iterator[None]:
     """Serve ``app`` in a thread."""
     server = uvicorn.Server(uvicorn.Config(app, **settings()))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})

@@ -109,7 +109,7 @@ def running(
         file = Path(scratch) / "jupyterhub_config.json"
         file.touch(mode=0o600)
         file.write_text(json.dumps(config), encoding="utf-8")
-        hub = subprocess.Popen(
+        hub = subprocess.Popen(  # noqa: S603 - nothing in it comes from anybody else
             [sys.executable, "-m", "jupyterhub", "-f", str(file)],
             stdin=subprocess.DEVNULL,
             stdout=output,
