@@ -72,9 +72,9 @@ class HubService:
 def managed(
     *arguments: str, name: str = "templates", environment: Mapping[str, str] | None = None
 ) -> HubService:
-    """nbstamp with the identity ``jupyterhub`` as a service that the hub starts and watches."""
+    """nbstamp as a service that the hub starts and watches; its identity is ``jupyterhub``."""
     port = free_port()
-    command = [sys.executable, "-m", "nbstamp", "serve", "--identity=jupyterhub", *arguments]
+    command = [sys.executable, "-m", "nbstamp", "serve", *arguments]
     return HubService(
         port,
         {
@@ -171,7 +171,8 @@ class Hub:
                 cwd=self.folder,
                 env=clean | {"PATH": f"{self.bin}{os.pathsep}{clean.get('PATH', '')}"},
             )
-        self._wait(lambda: self._answers(f"{self.url}hub/api/"), "the hub does not answer")
+        self._wait(lambda: self._answers(f"{self.api_url}/"), "the hub does not answer")
+        self._wait(lambda: self._answers(f"{self.url}hub/api/"), "its proxy does not answer")
 
     def stop(self) -> None:
         """Stop it with its proxy, its services and the servers of its users."""
@@ -226,7 +227,7 @@ class Hub:
                 break
             if done():
                 return
-            time.sleep(0.1)
+            time.sleep(0.2)
         raise AssertionError(f"{otherwise}: {self.log.read_text()[-5000:]}")
 
     # --- Users and their servers ----------------------------------------------------------------
@@ -273,16 +274,13 @@ class Hub:
         return f"{path}/servers/{quote(server, safe='')}" if server else f"{path}/server"
 
     def sign_in(self, client: httpx2.Client, user: str, page: str = "") -> httpx2.Response:
-        """Sign ``user`` in as a browser would; follows redirects, on to ``page`` if one is given,
-        which is the hub's own sign-in page with its ``next``."""
-        shown = client.get(page or f"{self.url}hub/login", follow_redirects=True)
+        """Sign ``user`` in as a browser would, at the hub's own page or at ``page``, which leads
+        there; follows redirects to where the hub sends the browser."""
+        page = page or f"{self.url}hub/login?next={quote(self.base_url + 'hub/home')}"
+        shown = client.get(page, follow_redirects=True)
         form = next(form for form in forms(shown.text) if "username" in form.fields)
         fields = form.fields | {"username": user, "password": PASSWORD}
-        answer = client.post(urljoin(str(shown.url), form.action), data=fields)
-        assert answer.status_code == 302, answer.text
-        return client.get(
-            urljoin(str(shown.url), answer.headers["location"]), follow_redirects=True
-        )
+        return client.post(urljoin(str(shown.url), form.action), data=fields, follow_redirects=True)
 
 
 LaunchHub = Callable[..., Hub]

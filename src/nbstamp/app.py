@@ -28,7 +28,7 @@ from nbstamp.catalogue.base import Catalogue
 from nbstamp.catalogue.folders import FolderCatalogue
 from nbstamp.core.languages import Languages
 from nbstamp.core.parameters import Limits as CoreLimits
-from nbstamp.identity.base import Identity
+from nbstamp.identity.base import Identity, Surroundings
 from nbstamp.portals.base import named_portals, web_origin
 from nbstamp.service import Rules, Service
 from nbstamp.storage.base import Storage
@@ -62,10 +62,10 @@ class Server(Configurable):
     ).tag(config=True)
     identity = Unicode(
         "nobody",
-        help="""Who is asking: the name of an installed identity (nobody), or an import string of a
-        class of your own.
+        help="""Who is asking: the name of an installed identity (nobody, jupyterhub, proxy), or an
+        import string of a class of your own. A service that a JupyterHub starts has jupyterhub.
 
-        c.Server.identity = "nobody"
+        c.Server.identity = "jupyterhub"
         """,
     ).tag(config=True)
     ip = Unicode(
@@ -94,8 +94,8 @@ class Server(Configurable):
     ).tag(config=True)
     public_url = Unicode(
         "",
-        help="""Address under which browsers see this server, when a proxy stands in front that
-        changes the Host header. Only scheme, host and port count.
+        help="""Address under which browsers see this server, when a proxy stands in front. Only
+        scheme, host and port count. Default: JUPYTERHUB_PUBLIC_URL, else what a request says.
 
         c.Server.public_url = "https://jupyter.example"
         """,
@@ -335,7 +335,7 @@ def _build(config: Config) -> Ready:
     kind = _plugin("nbstamp.identities", server.identity, Identity, "user")
     try:
         storage: Storage = keeps(config=_one_hub(config))
-        identity: Identity = kind(config=config, seals=tokens, base_url=base_url)
+        identity: Identity = kind(Surroundings(tokens, base_url, public), config=config)
     except ImportError as err:
         raise ConfigurationError(
             f"the identity {server.identity!r} and the storage {server.storage!r} need more Python "
@@ -507,10 +507,15 @@ def read_file(path: Path) -> Config:
 
 
 def read_hub_environment(environ: Mapping[str, str]) -> Config:
-    """Read where to listen and under which path from what a JupyterHub tells a service that it
-    starts itself (``JUPYTERHUB_SERVICE_…``); every other source wins over it.
+    """Read where to listen, under which path and who the users are from what a JupyterHub tells a
+    service that it starts itself; every other source wins over it.
+
+    A terminal in a user's Jupyter server has most of these variables, too, but no service's name.
     """
     config = Config()
+    if not environ.get("JUPYTERHUB_SERVICE_NAME"):
+        return config
+    config.Server.identity = "jupyterhub"
     if prefix := environ.get("JUPYTERHUB_SERVICE_PREFIX"):
         config.Server.base_url = prefix
     if public := web_origin(environ.get("JUPYTERHUB_PUBLIC_URL")):

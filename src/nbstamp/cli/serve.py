@@ -32,7 +32,7 @@ log = logging.getLogger("nbstamp")
 @click.option("--port", type=click.IntRange(0, 65535), help="Port to listen on.  [default: 8803]")
 @click.option("--base-url", metavar="PATH", help="Path to serve under.  [default: /templates/]")
 @click.option("--storage", help="Where notebooks go: download, folder, or one of your own.")
-@click.option("--identity", help="Who is asking: nobody, or one of your own.")
+@click.option("--identity", help="Who is asking: nobody, jupyterhub, proxy, or one of your own.")
 @options.others
 def serve(
     file: Path | None,
@@ -78,7 +78,7 @@ def log_to(stream: TextIO) -> None:
     root = logging.getLogger()
     root.addHandler(handler)
     root.setLevel(logging.INFO)
-    for chatty in ("httpx", "httpx2", "httpcore", "uvicorn.error", "asyncio"):
+    for chatty in ("httpx2", "httpcore2", "uvicorn.error", "asyncio"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
 
 

@@ -3,6 +3,7 @@
 TemplatingError
 ├── MalformedRequest          400  the request itself cannot be read
 ├── Forbidden                 403  not from this site, or not this person's
+│   ├── NotSignedIn           403  nobody is signed in
 │   └── SignInFailed          403  the identity provider did not let this person in
 ├── SlowRequest               408  the request stopped arriving
 ├── UnknownTemplate           404  no template has this path
@@ -67,15 +68,27 @@ class Forbidden(TemplatingError):
     title = "This was not sent from our own page"
 
 
+class NotSignedIn(Forbidden):
+    """Nobody is signed in, and this server has no sign-in page of its own to send them to."""
+
+    code = "not_signed_in"
+    title = "You are not signed in"
+
+    def __init__(self, message: str | None = None) -> None:
+        super().__init__(
+            message
+            or "This server does not know who you are. Please sign in first, then reload this page."
+        )
+
+
 class SignInFailed(Forbidden):
     """The identity provider did not let this person in, or not for this service."""
 
     code = "sign_in_failed"
     title = "You could not be signed in"
 
-    def __init__(self, message: str, *, log: str | None = None, next_path: str = "") -> None:
-        super().__init__(message, log=log)
-        self.next_path = next_path
+    next_path = ""
+    """Where the user was going."""
 
 
 class SlowRequest(TemplatingError):
@@ -183,6 +196,8 @@ class IdentityUnavailable(TemplatingError):
     code = "identity_unavailable"
     status = 502
     title = "Nobody can be signed in at the moment"
+    next_path = ""
+    """Where the user was going, when it happened while they were signing in."""
 
 
 class StorageUnavailable(TemplatingError):

@@ -14,6 +14,8 @@ class User:
     token: str = field(default="", repr=False)
     """The user's own token at the identity provider, for storages that act for them; empty when
     there is none."""
+    groups: frozenset[str] = frozenset()
+    """The user's groups, as far as the identity provider tells them."""
 
 
 NOBODY = User(name="")

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from nbstamp.core.user import NOBODY, User
-from nbstamp.identity.base import Identity
+from nbstamp.identity.base import Caller, Identity
 
 
 class Nobody(Identity):
     """Everybody may use this server, and no one has a name."""
 
-    signs_in = False
+    has_users = False
 
-    async def user(self, headers: Mapping[str, str], cookies: Mapping[str, str]) -> User:
+    async def user(self, caller: Caller) -> User:
         """Always :data:`~nbstamp.core.user.NOBODY`."""
         return NOBODY

@@ -155,7 +155,8 @@ class ContentsStorage(Storage):
         place = self._place(*wanted.folder)
         try:
             async with self._client() as client:
-                server = await self._server(client, user)
+                # half the time, because saving may come after it
+                server = await self._server(client, user, seconds=self.patience / 2)
                 if server is None:
                     return Description(place, taken=False, looked=False, warnings=[_STOPPED])
                 (taken, seen), kernels = await asyncio.gather(

@@ -14,8 +14,15 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from nbstamp.core.errors import Forbidden, MalformedRequest, StorageBusy, TemplatingError
+from nbstamp.core.errors import (
+    Forbidden,
+    MalformedRequest,
+    NotSignedIn,
+    StorageBusy,
+    TemplatingError,
+)
 from nbstamp.core.parameters import Json, check_parameters, json_type, printable, read_json
+from nbstamp.core.user import User
 from nbstamp.identity.base import Identity
 from nbstamp.portals.base import web_origin
 from nbstamp.service import (
@@ -27,7 +34,7 @@ from nbstamp.service import (
     Wish,
     template_placeholders,
 )
-from nbstamp.web.requests import read_body, same_host
+from nbstamp.web.requests import caller, read_body, same_host
 from nbstamp.web.responses import attachment
 from nbstamp.web.urls import Urls
 
@@ -66,12 +73,14 @@ class Api:
 
     async def templates(self, request: Request) -> Response:
         """``GET /api/v1/templates``."""
+        await self._user(request)
         listing = self._service.listing()
         found = [self._entry(entry) for entry in listing.entries]
         return JSONResponse({"templates": found, "complete": listing.complete})
 
     async def template(self, request: Request) -> Response:
         """``GET /api/v1/templates/<path>``."""
+        await self._user(request)
         path = request.path_params["path"]
         template = await self._service.template(path)
         kernel = template.kernel
@@ -91,9 +100,7 @@ class Api:
     async def create(self, request: Request) -> Response:
         """``POST /api/v1/notebooks``."""
         self._require_program(request)
-        user = await self._identity.user(request.headers, {})
-        if user is None:
-            raise Forbidden("A token is needed, as “Authorization: token …”.")
+        user = await self._user(request)
         limits = self._service.rules.limits
         body = await read_body(request, limits.body)
         wish = _wish(_object(read_json(body, limits=limits, envelope=2)), self._service)
@@ -118,6 +125,12 @@ class Api:
     async def openapi(self, request: Request) -> Response:
         """``GET /api/v1/openapi.json``."""
         return JSONResponse(description() | {"servers": [{"url": self._urls.base.rstrip("/")}]})
+
+    async def _user(self, request: Request) -> User:
+        user = await self._identity.user(caller(request, program=True))
+        if user is None:
+            raise NotSignedIn("A token is needed, as “Authorization: token …”.")
+        return user
 
     def _entry(self, entry: Entry) -> dict[str, Json]:
         return {

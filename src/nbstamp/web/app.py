@@ -20,7 +20,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from nbstamp.core.errors import MalformedRequest, TemplatingError
+from nbstamp.core.errors import MalformedRequest, NotSignedIn, TemplatingError
 from nbstamp.core.parameters import printable
 from nbstamp.identity.base import Identity, SigningIn
 from nbstamp.portals.base import Portals
@@ -28,7 +28,8 @@ from nbstamp.service import Service
 from nbstamp.web import api
 from nbstamp.web.flow import Flow
 from nbstamp.web.pages import Look, Pages
-from nbstamp.web.signing import Handler, Signing
+from nbstamp.web.requests import caller
+from nbstamp.web.signing import Signing
 from nbstamp.web.tokens import Tokens
 from nbstamp.web.urls import Urls
 
@@ -80,7 +81,23 @@ def create_app(
     ``ready`` names what stands against serving requests, in words; nothing means ready.
     """
     urls = Urls(base_url)
-    pages = Pages(urls, look, saves=service.saves, signs_in=identity.signs_in)
+    pages = Pages(
+        urls,
+        look,
+        saves=service.saves,
+        has_users=identity.has_users,
+        signs_in=isinstance(identity, SigningIn),
+    )
+    signing = Signing(identity, urls, pages) if isinstance(identity, SigningIn) else None
+
+    async def sign_in_first(request: Request) -> Response | None:
+        """None when a user asks for a page; else the way to sign in."""
+        if await identity.user(caller(request)):
+            return None
+        if signing:
+            return signing.to_login(request)
+        raise NotSignedIn
+
     flow = Flow(
         service=service,
         identity=identity,
@@ -88,24 +105,12 @@ def create_app(
         portals=portals,
         pages=pages,
         public_origin=public_origin,
+        sign_in_first=sign_in_first,
     )
     programs = api.Api(service=service, identity=identity, urls=urls, public_origin=public_origin)
 
-    signing = Signing(identity, urls, pages) if isinstance(identity, SigningIn) else None
-
-    def for_users(page: Handler) -> Handler:
-        """A page that is only shown to users who have signed in, where users sign in."""
-
-        async def guarded(request: Request) -> Response:
-            arriving = request.method == "POST" or "params" in request.query_params
-            if not signing or arriving or await identity.user(request.headers, request.cookies):
-                return await page(request)
-            return signing.to_login(request)
-
-        return guarded
-
     async def catalogue(request: Request) -> Response:
-        return pages.catalogue(service.listing())
+        return await sign_in_first(request) or pages.catalogue(service.listing())
 
     async def alive(request: Request) -> Response:
         return JSONResponse({"status": "alive"})
@@ -154,8 +159,8 @@ def create_app(
 
     methods: dict[str, Any] = {"methods": ["GET"]}
     routes: list[BaseRoute] = [
-        Route("/", for_users(catalogue), **methods),
-        Route("/t/{path:path}", for_users(flow.template), methods=["GET", "POST"]),
+        Route("/", catalogue, **methods),
+        Route("/t/{path:path}", flow.template, methods=["GET", "POST"]),
         Route("/create", flow.create, methods=["POST"]),
         Route("/healthz", alive, **methods),
         Route("/readyz", readiness, **methods),

@@ -5,7 +5,7 @@ Everything that must survive between two steps is in the form of the page; nothi
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -13,8 +13,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from nbstamp.core.errors import (
-    Forbidden,
     MalformedRequest,
+    NotSignedIn,
     StorageBusy,
     StorageFull,
     StorageUnavailable,
@@ -38,7 +38,7 @@ from nbstamp.service import (
     refuse_placeholders,
 )
 from nbstamp.web.pages import Notice, Pages, Retry
-from nbstamp.web.requests import Sender, read_form_body, require_own_page, sent_from
+from nbstamp.web.requests import Sender, caller, read_form_body, require_own_page, sent_from
 from nbstamp.web.responses import attachment
 from nbstamp.web.tokens import BadToken, Tokens
 
@@ -60,6 +60,7 @@ class Flow:
         portals: Portals,
         pages: Pages,
         public_origin: str,
+        sign_in_first: Callable[[Request], Awaitable[Response | None]],
     ) -> None:
         self._service = service
         self._identity = identity
@@ -67,6 +68,7 @@ class Flow:
         self._portals = portals
         self._pages = pages
         self._public_origin = public_origin
+        self._sign_in_first = sign_in_first
 
     @property
     def _limits(self) -> Limits:
@@ -81,6 +83,8 @@ class Flow:
             query = request.scope["query_string"]
             form = read_form(query) if query else {}
             if "params" not in form:
+                if refused := await self._sign_in_first(request):
+                    return refused
                 template = await self._service.template(path)
                 return self._pages.template(request, path, template)
         return await self._intake(request, path, form)
@@ -89,18 +93,21 @@ class Flow:
         parameters = self._parameters(form)
         sent = sent_from(request, self._public_origin)
         wish = self._returned(path, form, parameters)
-        if form.get("switch"):
-            return self._sign_in(path, form, parameters, switching=True)
         if wish is None:
             check_arriving(form["params"], self._limits)
             if sent.sender is not Sender.OWN or request.method == "GET":
                 arrival = self._arrival(sent.origin, parameters)
-                return self._pages.interstitial(path, parameters, arrival)
+                # a seal that cannot be read is no reason to go round and round
+                once_more = "arrival" in form
+                return self._pages.interstitial(path, parameters, arrival, by_itself=not once_more)
             wish = Wish(path, parameters, portal=self._own_portal(request))
         elif sent.sender is Sender.FOREIGN:
             # somebody else's page may hold an arrival of ours; it does not speak for the portal
             wish = replace(wish, portal=sent.origin)
-        return await self._confirmation(request, wish, form)
+        if form.get("switch"):
+            return self._sign_in(wish, form, switching=True)
+        notice = Notice(_SIGNED_IN_AGAIN) if form.get("ended") else None
+        return await self._confirmation(request, wish, form, notice)
 
     def _parameters(self, form: Mapping[str, str]) -> Parameters:
         if "params" not in form:
@@ -148,21 +155,21 @@ class Flow:
         status: int = 200,
     ) -> Response:
         """The confirmation page; with the error in words where a typed name is not usable."""
-        user = await self._identity.user(request.headers, request.cookies)
-        if user is None:
-            return self._sign_in(wish.template, form, wish.parameters, portal=wish.portal)
         try:
+            user = await self._identity.user(caller(request))
+            if user is None:
+                return self._sign_in(wish, form)
             preview = await self._service.preview(user, wish)
         except UnacceptableFileName as err:
             if wish.name is None and wish.folder is None:
-                return self._pages.error(err, self._retry(wish))
+                return self._pages.error(err, self._retry(wish, form))
             bad = "name" if _is_bad(typed_name, wish.name) or err.parameter else "folder"
             notice = notice or Notice(err.message, bad)
             wish = replace(wish, name=None) if bad == "name" else replace(wish, folder=None)
             status = max(status, 422)
             return await self._confirmation(request, wish, form, notice, status)
         except TemplatingError as err:
-            return self._pages.error(err, self._retry(wish))
+            return self._pages.error(err, self._retry(wish, form))
         return self._pages.confirmation(
             preview,
             token=self._tokens.seal(CONFIRMATION, _sealed(preview.confirmation(user))),
@@ -173,14 +180,21 @@ class Flow:
             status=status,
         )
 
-    def _retry(self, wish: Wish) -> Retry:
+    def _retry(self, wish: Wish, form: Mapping[str, str]) -> Retry:
         return Retry(
             wish.template,
             wish.parameters,
-            self._arrival(wish.portal, wish.parameters),
+            self._carried(wish, form),
             self._portals.at(wish.portal),
             self._back(wish),
         )
+
+    def _carried(self, wish: Wish, form: Mapping[str, str]) -> dict[str, str]:
+        """What the form of a page carries besides the parameters, so that the confirmation is
+        reached again: with the same creation id where there is one."""
+        if form.get("token"):
+            return {key: form[key] for key in ("token", "name", "folder") if key in form}
+        return {"arrival": self._arrival(wish.portal, wish.parameters)}
 
     def _back(self, wish: Wish) -> str:
         object_id = wish.parameters.get(self._service.rules.object_parameter)
@@ -188,21 +202,21 @@ class Flow:
 
     def _sign_in(
         self,
-        path: str,
+        wish: Wish,
         form: Mapping[str, str],
-        parameters: Parameters,
         *,
-        portal: str = "",
         switching: bool = False,
+        ended: bool = False,
     ) -> Response:
-        """The page that keeps the form while its user signs in."""
+        """The page that keeps the form while its user signs in; ``ended`` when a session did that
+        was there before."""
         if not isinstance(self._identity, SigningIn):
-            raise Forbidden("This server does not know who you are. Please sign in first.")
-        kept = {key: form[key] for key in ("token", "arrival", "name", "folder") if key in form}
-        kept["params"] = parameters.text
-        if "token" not in kept:
-            kept.setdefault("arrival", self._arrival(portal, parameters))
-        return self._pages.sign_in(path, kept, len(parameters), switching=switching)
+            return self._pages.error(NotSignedIn(), self._retry(wish, form))
+        kept = {"params": wish.parameters.text, **self._carried(wish, form)}
+        if ended:
+            kept["ended"] = "1"
+        count = len(wish.parameters)
+        return self._pages.sign_in(wish.template, kept, count, switching=switching)
 
     async def create(self, request: Request) -> Response:
         """``POST /create``: the confirmed act. Everything that stands against it leads back to
@@ -234,10 +248,10 @@ class Flow:
                 "This page is more than twelve hours old. Please look at it and confirm once more."
             )
             return await self._confirmation(request, again, form, notice, 409)
-        user = await self._identity.user(request.headers, request.cookies)
-        if user is None:
-            return self._sign_in(again.template, form, parameters)
         try:
+            user = await self._identity.user(caller(request))
+            if user is None:
+                return self._sign_in(again, form, ended=True)
             target = await self._confirmed_target(user, confirmation, again)
             confirmation = replace(confirmation, target=target)
             act = self._service.download if form.get("download") else self._service.create
@@ -249,17 +263,17 @@ class Flow:
         except StorageBusy as err:
             return self._pages.busy(err, _kept(form, parameters), len(parameters))
         except (StorageFull, StorageUnavailable, TooLarge) as err:
-            retry = replace(self._retry(again), form=_kept(form, parameters) | {"download": "1"})
+            download = _kept(form, parameters) | {"download": "1"}
+            retry = replace(self._retry(again, form), form=download)
             return self._pages.error(err, retry)
         except TemplatingError as err:
-            return self._pages.error(err, self._retry(again))
+            return self._pages.error(err, self._retry(again, form))
         match outcome:
             case Download():
                 return attachment(outcome)
             case Waiting():
-                fields = _kept(form, parameters) | {"waited": "1"}
-                again_waiting = "waited" in form
-                return self._pages.waiting(outcome, fields, len(parameters), again=again_waiting)
+                kept, started = _kept(form, parameters), "started" in form
+                return self._pages.waiting(outcome, kept, len(parameters), started=started)
             case Saved():
                 return self._pages.saved(outcome, self._portals.at(again.portal), self._back(again))
 
@@ -278,6 +292,12 @@ class Flow:
             preview = await self._service.preview(user, replace(again, name=None, folder=None))
             refuse_placeholders(name, preview.missing)
         return Target(folder, name)
+
+
+_SIGNED_IN_AGAIN = (
+    "You had to sign in again, so nothing was created yet. Everything is as you left it: please "
+    "confirm once more."
+)
 
 
 def check_arriving(params: str, limits: Limits) -> None:

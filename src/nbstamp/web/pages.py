@@ -44,8 +44,8 @@ class Retry:
 
     template: str
     parameters: Parameters
-    arrival: str
-    """Token with which the confirmation is reached again."""
+    carried: Mapping[str, str]
+    """Fields with which, besides the parameters, the confirmation is reached again."""
     portal: Portal
     back: str
     """Page of the portal to go back to; empty when it is not known."""
@@ -66,7 +66,9 @@ class Look:
 class Pages:
     """Renders every page of this server."""
 
-    def __init__(self, urls: Urls, look: Look, *, saves: bool, signs_in: bool) -> None:
+    def __init__(
+        self, urls: Urls, look: Look, *, saves: bool, has_users: bool, signs_in: bool
+    ) -> None:
         self._urls = urls
         environment = Environment(
             loader=PackageLoader("nbstamp.web", "pages"),
@@ -77,7 +79,13 @@ class Pages:
         )
         environment.filters["human_size"] = human_size
         environment.filters["visible"] = visible
-        environment.globals |= {"urls": urls, "look": look, "saves": saves, "signs_in": signs_in}
+        environment.globals |= {
+            "urls": urls,
+            "look": look,
+            "saves": saves,
+            "has_users": has_users,
+            "signs_in": signs_in,
+        }
         self._environment = environment
 
     def _page(self, file: str, status: int = 200, /, **values: Any) -> Response:
@@ -106,9 +114,18 @@ class Pages:
         """The HTTP interface, from its OpenAPI document."""
         return self._page("api.html", api=description, schemas=description["components"]["schemas"])
 
-    def interstitial(self, path: str, parameters: Parameters, arrival: str) -> Response:
-        """Sends what arrived once more, from our own origin; it shows and does nothing else."""
-        return self._page("arriving.html", path=path, params=parameters.text, arrival=arrival)
+    def interstitial(
+        self, path: str, parameters: Parameters, arrival: str, *, by_itself: bool
+    ) -> Response:
+        """Sends what arrived once more, from our own origin; it shows and does nothing else. When
+        not ``by_itself``, the user presses a button."""
+        return self._page(
+            "arriving.html",
+            path=path,
+            params=parameters.text,
+            arrival=arrival,
+            by_itself=by_itself,
+        )
 
     def sign_in(
         self, path: str, fields: Mapping[str, str], count: int, *, switching: bool
@@ -159,17 +176,17 @@ class Pages:
         )
 
     def waiting(
-        self, waiting: Waiting, fields: Mapping[str, str], count: int, *, again: bool
+        self, waiting: Waiting, fields: Mapping[str, str], count: int, *, started: bool
     ) -> Response:
         """Keeps ``fields`` for ``/create`` in the browser's tab while its user's server starts, and
-        sends them again afterwards; without scripts, or when it has been done ``again`` for
-        nothing, the user does it."""
+        sends them again afterwards; without scripts, or when it was ``started`` already and is gone
+        again, the user does it."""
         return self._page(
             "waiting.html",
             fields=fields,
             count=count,
             start=waiting.url,
-            again=again,
+            started=started,
             message="",
             seconds=0,
         )
@@ -182,7 +199,7 @@ class Pages:
             fields=fields,
             count=count,
             start="",
-            again=False,
+            started=False,
             message=err.message,
             seconds=err.retry_after,
         )

@@ -15,6 +15,7 @@ from starlette.requests import ClientDisconnect, Request
 
 from nbstamp.core.errors import Forbidden, MalformedRequest, SlowRequest, TooLarge
 from nbstamp.core.parameters import Limits, printable, read_form
+from nbstamp.identity.base import Caller
 from nbstamp.portals.base import web_origin
 
 PATIENCE = 10.0
@@ -77,6 +78,18 @@ async def read_form_body(request: Request, limits: Limits) -> dict[str, str]:
     if charset not in ("", "utf-8", "utf8"):
         raise MalformedRequest(f"The form is in “{printable(charset)}”; UTF-8 would be right.")
     return read_form(await read_body(request, 2 * limits.body))
+
+
+def caller(request: Request, *, program: bool = False) -> Caller:
+    """What ``request`` says about who sends it; a program has no cookies."""
+    headers: dict[str, str] = {}
+    for name, value in request.headers.items():
+        headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    return Caller(
+        headers,
+        {} if program else request.cookies,
+        request.client.host if request.client else "",
+    )
 
 
 class Sender(Enum):

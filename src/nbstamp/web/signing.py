@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable, Coroutine
 from typing import Any
+from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from nbstamp.core.errors import SignInFailed
+from nbstamp.core.errors import IdentityUnavailable, SignInFailed
 from nbstamp.identity.base import SigningIn, Step
 from nbstamp.web.pages import Pages
 from nbstamp.web.urls import Urls
 
+log = logging.getLogger("nbstamp.web")
+
+LONGEST = 500
+"""Characters of a page's address to come back to: it travels in a cookie, which may have 4 kB."""
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
@@ -39,17 +45,21 @@ class Signing:
 
     def to_login(self, request: Request) -> Response:
         """Send the user of a page to sign in and back to it."""
-        return self._go(self._identity.begin(request.url.path))
+        return self._begin(request, quote(request.scope["path"]))
 
     async def login(self, request: Request) -> Response:
         """``GET /login?next=<page of ours>``."""
-        return self._go(self._identity.begin(self._own(request.query_params.get("next", ""))))
+        return self._begin(request, request.query_params.get("next", ""))
+
+    def _begin(self, request: Request, next_path: str) -> Response:
+        return self._go(self._identity.begin(self._own(next_path), request.cookies))
 
     async def callback(self, request: Request) -> Response:
         """``GET /oauth_callback``: the identity provider's answer."""
         try:
             return self._go(await self._identity.finish(request.query_params, request.cookies))
-        except SignInFailed as err:
+        except (SignInFailed, IdentityUnavailable) as err:
+            log.warning("%s: %s", err.code, err.log)
             return self._pages.error(err, again=self._own(err.next_path))
 
     async def logout(self, request: Request) -> Response:
@@ -69,7 +79,7 @@ class Signing:
         another site (open redirect)."""
         plain = re.fullmatch(r"/[A-Za-z0-9/_.~%?=&-]*", path)
         inside = path.startswith(self._urls.base) and "//" not in path and "/." not in path
-        return path if plain and inside and len(path) < 1000 else self._urls()
+        return path if plain and inside and len(path) <= LONGEST else self._urls()
 
     def _go(self, step: Step) -> Response:
         answer = RedirectResponse(step.location, status_code=303)

@@ -38,14 +38,10 @@ async function keep(key, kept) {
   }
 }
 
-async function take(key) {
-  let text = sessionStorage.getItem(key);
-  sessionStorage.removeItem(key);
-  if (text === null) {
-    text = await inDatabase("readonly", (store) => store.get(key));
-    if (text !== undefined) await inDatabase("readwrite", (store) => store.delete(key));
-  }
-  return text ? JSON.parse(text) : null;
+async function takeLarge(key) {
+  const text = await inDatabase("readonly", (store) => store.get(key));
+  if (text !== undefined) await inDatabase("readwrite", (store) => store.delete(key));
+  return text;
 }
 
 async function removeOld() {
@@ -73,14 +69,14 @@ async function leave(form) {
   location.replace(`${form.dataset.login}?next=${encodeURIComponent(next)}`);
 }
 
-async function resume() {
-  const key = new URLSearchParams(location.search).get("key") || "";
-  const kept = key.startsWith(PREFIX) ? await take(key) : null;
-  if (!kept || Date.now() - kept.time > AGE) {
-    document.getElementById("resume").hidden = true;
-    document.getElementById("lost").hidden = false;
-    return;
-  }
+function lost() {
+  document.getElementById("resume").hidden = true;
+  document.getElementById("lost").hidden = false;
+}
+
+function send(text) {
+  const kept = text ? JSON.parse(text) : null;
+  if (!kept || Date.now() - kept.time > AGE) return lost();
   const form = document.createElement("form");
   form.method = "post";
   form.action = kept.action;
@@ -92,8 +88,19 @@ async function resume() {
     form.append(field);
   }
   document.body.append(form);
-  history.replaceState(null, "", location.pathname);
   form.submit();
+}
+
+function resume() {
+  const key = new URLSearchParams(location.search).get("key") || "";
+  history.replaceState(null, "", location.pathname);
+  if (!key.startsWith(PREFIX)) return lost();
+  const text = sessionStorage.getItem(key);
+  sessionStorage.removeItem(key);
+  // At once where that is possible: a form that is sent while the page is still loading takes its
+  // place in the history.
+  if (text !== null) send(text);
+  else takeLarge(key).then(send, lost);
 }
 
 const form = document.getElementById("kept");

@@ -1,7 +1,7 @@
 // Starts the user's Jupyter server on the hub's own page, which leads back to what kept.js has kept.
 // A hub that is full answers 429 there; asking once before going keeps the user on this page then.
-// Without "no-cors" the hub takes the question for one of a foreign page, because only its own pages
-// can prove that they are not: https://jupyterhub.readthedocs.io/en/stable/explanation/websecurity.html
+// Without "no-cors" the hub would want its own XSRF token with the question, which only its pages have
+// (jupyterhub/_xsrf_utils.py).
 "use strict";
 
 const waiting = document.getElementById("kept");
@@ -18,7 +18,14 @@ function countDown(text, seconds, then) {
     message.textContent = "Trying again …";
     then();
   }, 1000);
-  waiting.addEventListener("submit", () => clearInterval(timer));
+  waiting.addEventListener("submit", (event) => {
+    if (!event.submitter || event.submitter.name !== "download") clearInterval(timer);
+  });
+}
+
+function go() {
+  waiting.elements.started.disabled = false; // not to start it again and again
+  leave(waiting).catch(() => { message.textContent = "This browser cannot keep your values. Please start your server in a new tab."; });
 }
 
 async function start(address) {
@@ -26,7 +33,7 @@ async function start(address) {
   try {
     answer = await fetch(address, { mode: "no-cors", cache: "no-store" });
   } catch {
-    return leave(waiting); // to a sign-in on another site, perhaps
+    return go(); // to a sign-in on another site, perhaps
   }
   if (answer.status === 429) {
     const seconds = Number(answer.headers.get("Retry-After")) || BUSY;
@@ -34,14 +41,14 @@ async function start(address) {
   } else if (answer.status >= 400) {
     message.textContent = `The hub could not start your Jupyter server (it answered ${answer.status}). Nothing was created.`;
   } else {
-    leave(waiting);
+    go();
   }
 }
 
 if (waiting.dataset.login) {
   const address = new URL(waiting.dataset.login, location.href);
   // a hub on another host does not lead back here
-  if (address.origin === location.origin && !waiting.dataset.again) start(address);
+  if (address.origin === location.origin && !waiting.dataset.started) start(address);
 } else {
   countDown(message.textContent.trim(), Number(waiting.dataset.seconds), () => waiting.requestSubmit());
 }
