@@ -15,7 +15,7 @@ from pathlib import Path
 import click
 from traitlets.config import Config
 
-from nbstamp.app import ConfigurationError, build
+from nbstamp.app import ConfigurationError, build, check
 from nbstamp.cli import options
 from nbstamp.cli.doctor.hub import hub
 from nbstamp.cli.doctor.own import keys, stand_in, storage, templates
@@ -70,7 +70,7 @@ def doctor(
     try:
         results = list(asyncio.run(examine(config, files=files, token=token.strip(), url=url)))
     except ConfigurationError as err:
-        results = [wrong("configuration", str(err))]
+        results = [wrong("configuration", str(err), "" if pid else _MANAGED)]
     for result in results:
         click.echo(shown(result))
     seen, unseen = (
@@ -82,10 +82,17 @@ def doctor(
         raise SystemExit(FINDING)
 
 
+_MANAGED = """
+If a JupyterHub starts this server, only that process is told the rest:
+  nbstamp doctor --pid "$(pgrep -f 'nbstamp serve')"
+"""
+
+
 async def examine(
     config: Config, *, files: Iterable[Path], token: str, url: str | None
 ) -> list[Result]:
     """All checks. Raises :class:`~nbstamp.app.ConfigurationError`."""
+    check(config)
     ready = build(stand_in(config))
     results = [
         *keys(config, ready, files),

@@ -6,6 +6,7 @@ import os
 import secrets
 import stat
 from collections.abc import Iterable, Iterator
+from copy import deepcopy
 from pathlib import Path
 
 from traitlets.config import Config
@@ -22,7 +23,7 @@ def stand_in(config: Config) -> Config:
     server = Server(config=config)
     if server.secrets:
         return config
-    merged = Config(config)
+    merged = deepcopy(config)
     merged.Server.secrets = own_secret(server) or [secrets.token_hex(32)]
     return merged
 
@@ -96,8 +97,7 @@ def templates(ready: Ready) -> Iterator[Result]:
             yield wrong("templates", f"{entry.path} cannot be used: {entry.broken}")
     usable = [entry for entry in entries if not entry.broken]
     if usable:
-        folders = len({entry.folder for entry in usable})
-        yield fine("templates", f"{len(usable)} can be used, in {folders} folders")
+        yield fine("templates", f"{len(usable)} can be used")
     elif not entries:
         yield wrong("templates", f"there are none (*.ipynb) in {', '.join(ready.server.templates)}")
 

@@ -144,7 +144,7 @@ async def _arrives(client: AsyncClient, ready: Ready, where: str) -> AsyncIterat
         yield wrong(
             "large objects",
             f"{_told(answer)} to a click with {size / 2**20:.0f} MiB, the most that a page of this "
-            "server may send: a proxy in front takes less",
+            "server sends: a proxy in front takes less, or has no room for it",
             f"""
             nginx:   client_max_body_size {size // 2**20}m;
             Apache:  LimitRequestBody {size}
