@@ -16,7 +16,7 @@ version = release = __version__
 extensions = ["myst_parser"]
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
-exclude_patterns = ["reference/_generated"]
+exclude_patterns = ["reference/_generated/*.md"]  # parts of pages
 html_theme = "furo"
 html_title = f"nbstamp {__version__}"
 html_show_sphinx = False

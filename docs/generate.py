@@ -6,6 +6,7 @@ about a route is in ``ROUTES``; a route that is missing there, or is gone, stops
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 import secrets
 from collections.abc import Iterator, Mapping
@@ -20,7 +21,10 @@ from traitlets.config import Config
 from nbstamp.app import build, configurables, options
 from nbstamp.cli import main
 from nbstamp.cli.configuration import described
-from nbstamp.core.errors import TemplatingError
+from nbstamp.core.errors import TemplatingError, UnacceptableParameter
+from nbstamp.core.languages import Languages
+from nbstamp.core.languages.base import Language, Meaning
+from nbstamp.core.parameters import Json
 from nbstamp.web import api
 
 ROUTES = {
@@ -30,6 +34,12 @@ ROUTES = {
     "POST /t/{path}": "The intake: where a portal posts the form field `params`, a JSON object. It "
     "changes nothing and leads to the confirmation page.",
     "POST /create": "The confirmed act. Only from the confirmation page.",
+    "GET /login": "Sends the browser to sign in, and back to `next`, a page of this server. Only "
+    "with an identity that signs in elsewhere, as are the next four.",
+    "GET /oauth_callback": "Where JupyterHub sends the browser back to.",
+    "GET /resume": "Sends the form that the browser has kept in its tab meanwhile.",
+    "GET /signed-in": "The end of signing in in a tab of its own.",
+    "GET /logout": "Forgets the session, and signs the user out of JupyterHub.",
     "GET /healthz": "The process is alive.",
     "GET /readyz": "200 when notebooks can be made, 503 with `problems` when not; also the number "
     "of templates, and how many of them are broken.",
@@ -46,14 +56,16 @@ def pages() -> dict[str, str]:
         "command-line.md": "\n".join(_commands()),
         "http.md": "\n".join(_http()),
         "errors.md": "\n".join(_errors()),
+        "languages.md": "\n".join(_languages()),
+        **{f"languages/{one.name}.md": "\n".join(_language(one)) for one in Languages.installed()},
     }
 
 
 def write(folder: Path) -> None:
     """Write every page that has changed into ``folder``."""
-    folder.mkdir(parents=True, exist_ok=True)
     for name, text in pages().items():
         file = folder / name
+        file.parent.mkdir(parents=True, exist_ok=True)
         if not file.exists() or file.read_text(encoding="utf-8") != text:
             file.write_text(text, encoding="utf-8")
 
@@ -105,11 +117,16 @@ def _commands() -> Iterator[str]:
 
 
 def routes() -> list[str]:
-    """``METHOD /path`` of the application's own route table, below the base path."""
+    """``METHOD /path`` of the application's own route table, below the base path; with the identity
+    that has the most routes."""
     with TemporaryDirectory() as folder:
         config = Config()
         config.Server.templates = [folder]
         config.Server.secrets = [secrets.token_hex(32)]
+        config.Server.identity = "jupyterhub"
+        config.JupyterHubIdentity.api_url = "http://127.0.0.1:8081/hub/api"
+        config.JupyterHubIdentity.api_token = secrets.token_hex(32)
+        config.JupyterHubIdentity.client_id = "service-templates"
         ready = build(config)
     base = ready.base_url.rstrip("/")
     return [
@@ -217,3 +234,63 @@ def _errors() -> Iterator[str]:
         meaning = _markdown(_first_paragraph(cls).replace("``", ""))
         yield f"| {cls.status} | `{cls.code}` | {cls.title} | {meaning} |"
     yield ""
+
+
+# --- Kernel languages ---------------------------------------------------------------------------
+
+SAMPLES: Mapping[str, Json] = {
+    "nothing": None,
+    "yes": True,
+    "count": 3,
+    "large": 9007199254740993,
+    "temperature": 21.5,
+    "sample": "Fe₃O₄ “A”\n50 % $x",
+    "sizes": [1, 2.5, 3],
+    "labels": ["a", "b c"],
+    "mixed": [1, "two", None, [3]],
+    "table": [["2026-11-01 00:00:00", 293.15], ["2026-11-01 00:00:01", 293.25]],
+    "quantity": {"magnitude": 21.5, "units": "degC"},
+}
+"""What each page shows as a cell, as far as the language can hold it."""
+
+
+def _checked(language: Language) -> str:
+    if language.checked == "run":
+        return "run in the real interpreter"
+    return "checked by rule, not by running: no interpreter can be had for the tests"
+
+
+def _languages() -> Iterator[str]:
+    yield from _table("Language", "Kernels", "Tests")
+    for one in Languages.installed():
+        kernels = ", ".join(f"`{kernel}`" for kernel in one.kernels)
+        yield f"| [{one.title}](_generated/languages/{one.name}.md) | {kernels} | {_checked(one)} |"
+    yield "\n```{toctree}\n:hidden:\n"
+    yield from (f"_generated/languages/{one.name}" for one in Languages.installed())
+    yield "```\n"
+
+
+def _language(language: Language) -> Iterator[str]:
+    yield f"# {language.title}\n\n{_first_paragraph(type(language))}\n"
+    named = ", ".join(f"`{name}`" for name in (language.name, *language.aliases))
+    kernels = ", ".join(f"`{kernel}`" for kernel in language.kernels)
+    yield f"A template speaks it when its kernelspec or `language_info` says {named}"
+    yield f"or, when neither says anything, when its kernel is called {kernels}.\n"
+    yield f"Cells in this language are {_checked(language)}.\n"
+    yield from _table("JSON", "becomes")
+    for field in dataclasses.fields(Meaning):
+        yield f"| {field.name} | {getattr(language.meaning, field.name)} |"
+    yield f"\nVariables: {language.names.rule}\n"
+    held: dict[str, Json] = {}
+    refused = []
+    for name, value in SAMPLES.items():
+        try:
+            language.cell({name: value})
+            held[name] = value
+        except UnacceptableParameter as err:
+            refused.append(f"- {err.message}")
+    yield f"## A cell\n\n```text\n{language.cell(held)}\n```\n"
+    if refused:
+        yield "Refused, in these words:\n"
+        yield from refused
+        yield ""

@@ -33,16 +33,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urljoin
+from urllib.parse import quote, urljoin, urlsplit
 
 import httpx2
 import psutil
 
-from support import TOKENS, forms, missing_tool
+from support import TOKENS, Form, Site, forms, missing_tool, start
 
 PASSWORD = "only for these tests"
 SCOPES = ["access:servers!user", "read:servers!user"]
@@ -364,6 +364,98 @@ c.JupyterHub.load_roles = {roles!r}
         yield hub
     finally:
         hub.stop()
+
+
+@dataclass(eq=False)
+class Facility:
+    """A JupyterHub with nbstamp behind its proxy."""
+
+    hub: Hub
+    service: HubService
+    site: Site
+    """nbstamp as it is reached through the hub's proxy."""
+    browsers: ExitStack
+
+    def person(self) -> Person:
+        """Somebody with a browser of their own."""
+        client = httpx2.Client(timeout=120, trust_env=False, follow_redirects=True)
+        return Person(replace(self.site, client=self.browsers.enter_context(client)), self.hub)
+
+
+@dataclass
+class Person:
+    """A browser without scripts."""
+
+    site: Site
+    hub: Hub
+
+    def kept(self, path: str, params: object) -> Form:
+        """Click on the portal; returns the form of the page that waits for the sign-in."""
+        page = self.site.confirmation(path, params)
+        assert page.status_code == 200, page.text
+        return next(form for form in forms(page.text) if "Continue" in form.buttons)
+
+    def sign_in(self, user: str) -> httpx2.Response:
+        """Follow the link *Sign in in a new tab*."""
+        login = f"{self.site.url}login?next={urlsplit(self.site.url).path}signed-in"
+        page = self.hub.sign_in(self.site.client, user, login)
+        self.note_cookies()
+        return page
+
+    def note_cookies(self) -> None:
+        """Have the logs searched for the cookies of nbstamp."""
+        TOKENS.update(self.cookies().values())
+
+    def get(self, path: str = "", **options: Any) -> httpx2.Response:
+        return self.site.client.get(self.site.url + path, **options)
+
+    def cookies(self) -> dict[str, str]:
+        """The cookies of nbstamp."""
+        path = urlsplit(self.site.url).path
+        return {c.name: c.value or "" for c in self.site.client.cookies.jar if c.path == path}
+
+
+@contextmanager
+def running_facility(
+    name: str, *arguments: str, folder: Path, logs: Path, **options: Any
+) -> Iterator[Facility]:
+    """Run a hub with nbstamp as an external service that saves in a folder for each user.
+
+    ``arguments`` are those of ``nbstamp serve``, ``options`` those of :func:`running_hub`.
+    """
+    service = external_service()
+    with running_hub(name, folder=folder, logs=logs, services=[service], **options) as hub:
+        site = start_service(hub, service, *arguments, folder=folder, logs=logs)
+        site.url = hub.wait_for_service(service)
+        with ExitStack() as browsers:
+            yield Facility(hub, service, site, browsers)
+        site.stop()
+
+
+def start_service(
+    hub: Hub,
+    service: HubService,
+    *arguments: str,
+    folder: Path,
+    logs: Path,
+    name: str = "",
+    port: int | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> Site:
+    """Start nbstamp as one replica of ``service``, by default the one that the hub knows."""
+    notebooks = folder / "notebooks"
+    notebooks.mkdir(exist_ok=True)
+    return start(
+        logs,
+        f"--port={service.port if port is None else port}",
+        "--storage=folder",
+        f"--FolderStorage.root={notebooks}",
+        "--Server.target_folder={username}/{folder}",
+        *arguments,
+        name=name or f"{hub.name}-nbstamp",
+        environment=hub.environment(service) | dict(environment or {}),
+        root=notebooks,
+    )
 
 
 def _logging(settings: Mapping[str, Any], log: Path, folder: Path) -> dict[str, Any]:

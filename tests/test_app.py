@@ -32,17 +32,21 @@ def working(tmp_path: Path) -> Config:
 def test_the_environment_sets_options_and_reads_secrets_from_files(tmp_path: Path) -> None:
     file = tmp_path / "secrets"
     file.write_text("first\nsecond\n")
+    token = tmp_path / "token"
+    token.write_text("of the hub\n")
     config = read_environment(
         {
             "NBSTAMP__SERVER__PORT": "9000",
             "NBSTAMP__SERVER__TEMPLATES": "/a,/b",
             "NBSTAMP__SERVER__SECRETS_FILE": str(file),
+            "NBSTAMP__JUPYTERHUBIDENTITY__API_TOKEN_FILE": str(token),
             "NBSTAMP__LIMITS__BODY": "5000",
             "NBSTAMP_PORT": "tcp://10.0.0.1:80",
         }
     )
     assert config.Server.templates == ["/a", "/b"]
     assert config.Server.secrets == ["first", "second"]
+    assert config.JupyterHubIdentity.api_token == "of the hub"
     assert options(configurables()[0])["port"].from_string(config.Server.port) == 9000
 
 

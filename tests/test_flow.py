@@ -397,3 +397,26 @@ def test_a_storage_that_fails_offers_the_notebook_as_a_download(
     retry = next(f for f in forms(page.text) if "Try again" in f.buttons)
     assert site.send(create_form(site.send(retry))).status_code == 200
     assert site.client.get(f"{site.url}readyz").status_code == 200
+
+
+def test_a_kernel_gets_another_name_and_the_page_says_so(launch: Launch, tmp_path: Path) -> None:
+    templates, root = tmp_path / "templates", tmp_path / "notebooks"
+    spec = {"name": "python3.8", "display_name": 'Old "Python"', "language": "python"}
+    made = notebook("print(sample_name)", kernel=spec)
+    for path in (templates / "sem", root):
+        path.mkdir(parents=True)
+    (templates / "sem" / "fit.ipynb").write_text(made)
+    site = launch(
+        "kernels",
+        f"--templates={templates}",
+        "--storage=folder",
+        f"--FolderStorage.root={root}",
+        '--Server.kernel_names={"python3.8": "python3 ü"}',
+        root=root,
+    )
+    page = site.confirmation("sem/fit.ipynb", {"sample_name": "x"})
+    assert "asks for the kernel “python3.8”; here it gets “python3 ü”" in page.text
+    site.send(create_form(page))
+    text = (root / "notebooks" / "sem" / "fit.ipynb").read_text()
+    assert json.loads(text)["metadata"]["kernelspec"] == {**spec, "name": "python3 ü"}
+    assert stamped(text) == {"sample_name": "x"}

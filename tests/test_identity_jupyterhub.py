@@ -6,70 +6,21 @@ import asyncio
 import re
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 from urllib.parse import parse_qs, urljoin, urlsplit
 
 import httpx2
 import pytest
 from traitlets.config import Config
 
-from hubs import Hub, HubService, LaunchHub, external_service, managed, running_hub
+from hubs import Facility, LaunchHub, Person, external_service, managed, running_facility
 from nbstamp.app import ConfigurationError, build, read_hub_environment
 from nbstamp.identity.base import Caller, Surroundings
 from nbstamp.identity.jupyterhub import JupyterHubIdentity
 from nbstamp.web.tokens import Tokens
-from support import TOKENS, Form, Launch, Site, create_form, forms, stamped, start
+from support import PORTAL, Launch, create_form, forms, stamped
 
 PLAIN = "sem/plain.ipynb"
-
-
-@dataclass
-class Facility:
-    """A JupyterHub with nbstamp behind its proxy."""
-
-    hub: Hub
-    service: HubService
-    site: Site
-
-    def person(self) -> Person:
-        """Somebody with a browser of their own."""
-        client = httpx2.Client(timeout=120, trust_env=False, follow_redirects=True)
-        return Person(replace(self.site, client=client), self.hub)
-
-
-@dataclass
-class Person:
-    """A browser without scripts."""
-
-    site: Site
-    hub: Hub
-
-    def kept(self, params: object) -> Form:
-        """Click on the portal; returns the form of the page that waits for the sign-in."""
-        page = self.site.confirmation(PLAIN, params)
-        assert page.status_code == 200, page.text
-        return next(form for form in forms(page.text) if "Continue" in form.buttons)
-
-    def sign_in(self, user: str) -> httpx2.Response:
-        """Follow the link *Sign in in a new tab*."""
-        login = f"{self.site.url}login?next={urlsplit(self.site.url).path}signed-in"
-        page = self.hub.sign_in(self.site.client, user, login)
-        self.note_cookies()
-        return page
-
-    def note_cookies(self) -> None:
-        TOKENS.update(cookie.value or "" for cookie in self.site.client.cookies.jar)
-        TOKENS.discard("")
-
-    def get(self, path: str = "", **options: Any) -> httpx2.Response:
-        return self.site.client.get(self.site.url + path, **options)
-
-    def cookies(self) -> dict[str, str]:
-        """The cookies of nbstamp."""
-        path = urlsplit(self.site.url).path
-        return {c.name: c.value or "" for c in self.site.client.cookies.jar if c.path == path}
 
 
 @pytest.fixture(scope="module", params=["6", "5"])
@@ -81,43 +32,19 @@ def facility(
 ) -> Iterator[Facility]:
     name = f"signing{request.param}"
     folder = tmp_path_factory.mktemp(name)
-    service = external_service()
-    with running_hub(
-        name,
-        folder=folder,
-        logs=logs,
-        version=request.param,
-        services=[service],
-        config="""
+    config = """
 c.JupyterHub.load_groups = {"sem": {"users": ["anna"]}}
-c.JupyterHub.services[1]["oauth_client_allowed_scopes"] += ["read:users:groups!user"]
-""",
-    ) as hub:
-        site = start(
-            logs,
-            f"--templates={templates}",
-            f"--port={service.port}",
-            "--storage=folder",
-            f"--FolderStorage.root={folder}/notebooks",
-            "--Server.target_folder={username}/{folder}",
-            "--JupyterHubIdentity.recheck=0.5",
-            name=f"{name}-nbstamp",
-            environment=hub.environment(service),
-            root=make(folder / "notebooks"),
-        )
-        site.url = hub.wait_for_service(service)
-        yield Facility(hub, service, site)
-        site.stop()
-
-
-def make(folder: Path) -> Path:
-    folder.mkdir()
-    return folder
+"""
+    arguments = [f"--templates={templates}", "--JupyterHubIdentity.recheck=0.5"]
+    with running_facility(
+        name, *arguments, folder=folder, logs=logs, version=request.param, config=config
+    ) as facility:
+        yield facility
 
 
 def test_a_click_survives_signing_in_without_scripts(facility: Facility) -> None:
     person = facility.person()
-    form = person.kept({"a": "survives", "object_id": 7})
+    form = person.kept(PLAIN, {"a": "survives", "object_id": 7})
     assert "Close this tab" in person.sign_in("anna").text
     page = person.site.send(form)
     assert "Jupyter account: <strong>anna</strong>" in page.text
@@ -269,6 +196,7 @@ def test_another_users_confirmation_is_worth_nothing(facility: Facility) -> None
     ben.sign_in("ben")
     form = create_form(anna.site.confirmation(PLAIN, {"a": "anna's own"}))
     before = facility.site.notebooks()
+    assert form.fields["folder"] == "anna/sem"
     answer = ben.site.send(form)
     assert answer.status_code == 403
     assert "belongs to another user" in answer.text
@@ -278,6 +206,27 @@ def test_another_users_confirmation_is_worth_nothing(facility: Facility) -> None
     assert "Jupyter account: <strong>ben</strong>" in page.text
     ben.site.send(create_form(page))
     assert set(facility.site.notebooks()) - set(before) == {"ben/sem/plain.ipynb"}
+
+
+@pytest.mark.parametrize("folder", ["ben/sem", "", "annabel", "sem/anna"])
+def test_nobody_writes_into_another_users_folder(facility: Facility, folder: str) -> None:
+    person = facility.person()
+    person.sign_in("anna")
+    before = facility.site.notebooks()
+    answer = person.site.send(
+        create_form(person.site.confirmation(PLAIN, {"a": "mine"})), folder=folder or "/"
+    )
+    assert answer.status_code == 422
+    assert "must be “anna” or one below it" in answer.text
+    body = {"template": PLAIN, "folder": folder or "/"}
+    token = facility.hub.token("anna", ["access:services!service=templates"])
+    answer = person.site.client.post(
+        person.site.url + "api/v1/notebooks",
+        json=body,
+        headers={"Authorization": f"token {token}"},
+    )
+    assert answer.status_code == 422
+    assert facility.site.notebooks() == before
 
 
 def test_switching_accounts_keeps_the_values(facility: Facility) -> None:
@@ -298,6 +247,156 @@ def test_switching_accounts_keeps_the_values(facility: Facility) -> None:
     page = person.site.send(form)
     assert "Jupyter account: <strong>ben</strong>" in page.text
     assert create_form(page).fields["params"] == '{"a":"for somebody else"}'
+
+
+OWN, FOREIGN = "same-origin", "cross-site"
+ARRIVING, SIGN_IN, CONFIRMATION = "arriving", "sign in", "confirmation"
+
+
+@pytest.mark.parametrize(
+    ("site", "origin", "session", "arrival", "expected"),
+    [
+        # Sec-Fetch-Site, Origin, session cookie, arrival -> page
+        (FOREIGN, PORTAL, "none", "none", ARRIVING),
+        (FOREIGN, PORTAL, "good", "none", ARRIVING),
+        ("same-site", PORTAL, "good", "none", ARRIVING),
+        (None, PORTAL, "good", "none", ARRIVING),
+        (None, None, "good", "none", ARRIVING),
+        (None, "null", "good", "none", ARRIVING),
+        (FOREIGN, PORTAL, "good", "forged", ARRIVING),
+        (FOREIGN, PORTAL, "none", "valid", SIGN_IN),
+        (OWN, "own", "none", "valid", SIGN_IN),
+        (OWN, "own", "none", "none", SIGN_IN),
+        (OWN, "own", "forged", "valid", SIGN_IN),
+        (OWN, "own", "token of the hub", "valid", SIGN_IN),
+        (None, None, "none", "valid", SIGN_IN),
+        (OWN, "own", "good", "valid", CONFIRMATION),
+        (OWN, "own", "good", "none", CONFIRMATION),
+        (OWN, "own", "good", "forged", CONFIRMATION),
+        (None, "own", "good", "valid", CONFIRMATION),
+        (None, None, "good", "valid", CONFIRMATION),
+        (FOREIGN, PORTAL, "good", "valid", CONFIRMATION),
+    ],
+)
+def test_which_page_answers_whom(
+    facility: Facility,
+    site: str | None,
+    origin: str | None,
+    session: str,
+    arrival: str,
+    expected: str,
+) -> None:
+    person = facility.person()
+    fields = {"params": '{"a": "matrix"}'}
+    if arrival == "valid":
+        fields["arrival"] = forms(person.site.click(PLAIN, fields["params"]).text)[0].fields[
+            "arrival"
+        ]
+    elif arrival == "forged":
+        fields["arrival"] = FORGED
+    answer = person.site.client.post(
+        person.site.template_url(PLAIN),
+        data=fields,
+        headers=sender(person, site, origin) | cookie(facility, session),
+    )
+    assert answer.status_code == 200
+    found = [form.action.rpartition("/")[2] for form in forms(answer.text)]
+    page = CONFIRMATION if "create" in found else SIGN_IN if "login" in answer.text else ARRIVING
+    assert page == expected
+
+
+CREATED, REFUSED, AGAIN = "created", "refused", "shown again"
+
+
+@pytest.mark.parametrize(
+    ("site", "origin", "session", "token", "expected"),
+    [
+        # Sec-Fetch-Site, Origin, session cookie, confirmation token -> outcome
+        (OWN, "own", "good", "own", CREATED),
+        (None, "own", "good", "own", CREATED),
+        (None, None, "good", "own", CREATED),
+        (FOREIGN, PORTAL, "good", "own", REFUSED),
+        (FOREIGN, "own", "good", "own", REFUSED),
+        ("same-site", PORTAL, "good", "own", REFUSED),
+        (None, PORTAL, "good", "own", REFUSED),
+        (None, "null", "good", "own", REFUSED),
+        (OWN, "own", "good", "another user's", REFUSED),
+        (OWN, "own", "good", "forged", AGAIN),
+        (OWN, "own", "good", "none", AGAIN),
+        (OWN, "own", "none", "own", SIGN_IN),
+        (OWN, "own", "forged", "own", SIGN_IN),
+        (OWN, "own", "token of the hub", "own", SIGN_IN),
+        (OWN, "own", "none", "forged", SIGN_IN),
+        (FOREIGN, PORTAL, "none", "own", REFUSED),
+    ],
+)
+def test_who_creates(
+    facility: Facility,
+    site: str | None,
+    origin: str | None,
+    session: str,
+    token: str,
+    expected: str,
+) -> None:
+    owner = "ben" if token == "another user's" else "anna"
+    page = facility.person().site.client.post(
+        facility.site.template_url(PLAIN),
+        data={"params": '{"a": "who creates"}'},
+        headers=facility.site.own | cookie(facility, "good", owner),
+    )
+    form = create_form(page)
+    if token in ("forged", "none"):
+        form.fields["token"] = FORGED if token == "forged" else ""
+    before = facility.site.notebooks()
+    person = facility.person()
+    answer = person.site.client.post(
+        facility.site.url + "create",
+        data=form.fields,
+        headers=sender(person, site, origin) | cookie(facility, session),
+    )
+    found = {
+        CREATED: answer.status_code == 200 and "Your notebook is saved" in answer.text,
+        REFUSED: answer.status_code == 403 and "Nothing was created" in answer.text,
+        AGAIN: answer.status_code == 409 and bool(create_form(answer)),
+        SIGN_IN: answer.status_code == 200 and "Signing in with Jupyter" in answer.text,
+    }
+    assert [outcome for outcome, is_it in found.items() if is_it] == [expected]
+    assert (facility.site.notebooks() != before) == (expected == CREATED)
+
+
+FORGED = Tokens(["not this server's secret, but as long"]).seal(
+    "arrival", {"portal": "", "hash": ""}
+)
+
+
+def sender(person: Person, site: str | None, origin: str | None) -> dict[str, str]:
+    """Headers of a form as a browser sends it."""
+    headers = {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
+    if site is not None:
+        headers["Sec-Fetch-Site"] = site
+    if origin is not None:
+        headers["Origin"] = person.site.origin if origin == "own" else origin
+    return headers
+
+
+def cookie(facility: Facility, session: str, user: str = "anna") -> dict[str, str]:
+    """A session cookie of this kind."""
+    if session == "none":
+        return {}
+    if session == "good":
+        if (facility, user) not in SESSIONS:
+            person = facility.person()
+            person.sign_in(user)
+            SESSIONS[facility, user] = person.cookies()["nbstamp-session"]
+        value = SESSIONS[facility, user]
+    elif session == "forged":
+        value = Tokens(["not this server's secret, but as long"]).seal("session", {"token": "x"})
+    else:
+        value = facility.hub.token(user)
+    return {"Cookie": f"nbstamp-session={value}"}
+
+
+SESSIONS: dict[tuple[Facility, str], str] = {}
 
 
 def test_the_catalogue_is_for_users_and_health_for_everybody(facility: Facility) -> None:
@@ -329,7 +428,8 @@ def test_programs_use_tokens_of_the_hub(facility: Facility) -> None:
     body = {"template": PLAIN, "parameters": {"a": "by a program"}, "name": "program"}
 
     def create(token: str | None, **headers: str) -> httpx2.Response:
-        given = headers | ({"Authorization": f"token {token}"} if token else {})
+        authorization = {b"Authorization": f"token {token}".encode()} if token else {}
+        given = {name.encode(): v.encode() for name, v in headers.items()} | authorization
         return httpx2.post(
             person.site.url + "api/v1/notebooks", json=body, headers=given, trust_env=False
         )
@@ -344,7 +444,7 @@ def test_programs_use_tokens_of_the_hub(facility: Facility) -> None:
         "nobody's token": create("0" * 32),
         "without the scope": create(facility.hub.token("ben", ["read:users:name!user"])),
         "a service's token": create(facility.hub.admin),
-        "not ASCII": create("\N{LATIN SMALL LETTER E WITH ACUTE}".encode().decode("latin-1")),
+        "not ASCII": create("é"),
     }
     for what, answer in refused.items():
         assert answer.status_code == 403, what
@@ -394,6 +494,7 @@ def test_groups_are_known_where_the_hub_tells_them(facility: Facility) -> None:
         )
         token = facility.hub.token(user, scopes)
         found = await identity.user(Caller({"authorization": f"token {token}"}))
+        await identity.close()
         assert found
         assert found.name == user
         assert found.token == token

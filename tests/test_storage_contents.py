@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import nbformat
 import psutil
 import pytest
@@ -392,3 +395,83 @@ def test_what_is_not_configured_is_said() -> None:
     ]
     with pytest.raises(StorageUnavailable, match="Nothing was created"):
         save(storage, User(ANNA, "token"))
+
+
+# --- Many at once -------------------------------------------------------------------------------
+
+ROUNDS = int(os.environ.get("NBSTAMP_ROUNDS", "3"))
+"""NBSTAMP_ROUNDS=16 pytest tests/test_storage_contents.py -k two_replicas_lose: the long run."""
+
+
+class Replica:
+    """A process that saves notebooks, ten at once, in two storages that know nothing of each
+    other."""
+
+    def __init__(self, hub: Hub, anna: User) -> None:
+        self.process = subprocess.Popen(
+            [
+                *(sys.executable, Path(__file__).with_name("creating.py")),
+                *("--hub", hub.api_url, hub.origin, ANNA, "--size=300000", "--instances=2"),
+            ],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=os.environ | {"CREATING_TOKEN": anna.token},
+        )
+
+    def begin(self, folder: str, ids: list[str]) -> None:
+        assert self.process.stdin
+        print(folder, *ids, file=self.process.stdin, flush=True)
+
+    def end(self) -> dict[str, str]:
+        """Paths by creation id."""
+        assert self.process.stdout
+        said = {}
+        while (line := self.process.stdout.readline().strip()) != "done":
+            creation_id, _, path = line.partition(" ")
+            said[creation_id] = path
+        return said
+
+    def stop(self) -> None:
+        assert self.process.stdin
+        assert self.process.stdout
+        self.process.stdin.close()
+        self.process.stdout.close()
+        self.process.wait(20)
+
+
+@only_6
+def test_two_replicas_lose_nothing_and_a_file_of_the_user_survives(
+    hub: Hub, anna: User, home: Path
+) -> None:
+    own = b'{"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 4}'
+    replicas = [Replica(hub, anna) for _ in range(2)]
+    headers = {"Authorization": f"token {anna.token}"}
+    api = f"{hub.url}user/{ANNA}/api/contents"
+    try:
+        for number in range(ROUNDS):
+            folder = home / f"round-{number}"
+            folder.mkdir()
+            (folder / "Untitled.ipynb").write_bytes(own)
+            ids = [f"round{number}-{n:02}" for n in range(20)]
+            for replica, half in zip(replicas, (ids[:10], ids[10:]), strict=True):
+                replica.begin(folder.name, half)
+            # the user gives the same name to a notebook, as JupyterLab does it
+            time.sleep(number % 8 / 8)
+            url = f"{api}/{folder.name}/Untitled.ipynb"
+            body = {"path": f"{folder.name}/Analysis 0.ipynb"}
+            answer = httpx2.patch(url, json=body, headers=headers, timeout=60, trust_env=False)
+            assert answer.status_code in (200, 409)
+            said: dict[str, str] = {}
+            for replica in replicas:
+                said |= replica.end()
+            assert sorted(said) == ids
+            for creation_id, path in said.items():
+                wanted = bytes(instance(creation_id, size=300_000))
+                assert same_notebook((home / path).read_bytes(), wanted), path
+            mine = "Untitled" if answer.status_code == 409 else "Analysis 0"
+            assert (folder / f"{mine}.ipynb").read_bytes() == own
+            assert len(list(folder.glob("*.ipynb"))) == 21
+    finally:
+        for replica in replicas:
+            replica.stop()

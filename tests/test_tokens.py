@@ -52,3 +52,16 @@ def test_the_clock_of_a_replica_may_be_a_minute_ahead() -> None:
     assert at(1000).open("arrival", token).age == 0
     with pytest.raises(BadToken):
         at(1000).open("arrival", at(1000 + LEEWAY + 1).seal("arrival", {}))
+
+
+def test_what_is_not_trusted_for_its_date_may_be_dated_ahead() -> None:
+    now = [1000.0]
+    tokens = Tokens([SECRET], clock=lambda: now[0])
+    sealed = tokens.seal("session", {"a": 1})
+    for moment, expected in ((1000.0, True), (4600.0, True), (-2600.0, True), (4601.0, False)):
+        now[0] = moment
+        assert (tokens.read("session", sealed, 3600) is not None) == expected, moment
+    now[0] = -2601.0
+    assert tokens.read("session", sealed, 3600) is None
+    assert tokens.read("login", sealed, 3600) is None
+    assert tokens.read("session", "x", 3600) is None

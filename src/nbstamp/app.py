@@ -54,8 +54,8 @@ class Server(Configurable):
     ).tag(config=True)
     storage = Unicode(
         "download",
-        help="""Where notebooks go: the name of an installed storage (download, folder), or an
-        import string of a class of your own.
+        help="""Where notebooks go: the name of an installed storage (download, folder, contents),
+        or an import string of a class of your own.
 
         c.Server.storage = "folder"
         """,
@@ -558,9 +558,10 @@ def read_environment(environ: Mapping[str, str]) -> Config:
             )
         if from_file:
             try:
-                config[cls.__name__][name] = Path(value).read_text(encoding="utf-8").split()
+                text = Path(value).read_text(encoding="utf-8")
             except OSError as err:
                 raise ConfigurationError(f"{variable}: {err.strerror}: {value}") from err
+            config[cls.__name__][name] = text.split() if isinstance(trait, List) else text.strip()
         else:
             config[cls.__name__][name] = _read(trait, value)
     return config

@@ -20,7 +20,9 @@ from nbstamp.core.languages import Languages
 from nbstamp.core.languages.base import Language
 from nbstamp.core.naming import (
     Target,
+    below,
     fill,
+    own_place,
     placeholders,
     target_folder,
     typed_folder,
@@ -133,6 +135,8 @@ class Preview:
     missing: Mapping[str, str]
     """Pieces of the file name that the parameters did not give, each with the reason."""
     warnings: Sequence[str]
+    files: Sequence[str]
+    """Names of the data files that will stand beside the notebook."""
     object_id: Json
     """The portal's id of the object, if it was sent."""
     template_changed: bool = False
@@ -222,6 +226,7 @@ class Service:
                 *description.warnings,
                 *self._kernel_warnings(draft.template, description),
             ],
+            files=[file.name for file in draft.instance.files],
             object_id=wish.parameters.get(self.rules.object_parameter),
             template_changed=_differs(found, "content_hash", draft.template.content_hash),
             values_changed=_differs(found, "parameters_hash", wish.parameters.hash),
@@ -263,35 +268,49 @@ class Service:
         outcome = await self._save(self._storage, user, draft.target, draft.instance)
         return outcome, _warnings(draft.language, wish.parameters)
 
+    def require_owner(self, user: User, confirmation: Confirmation) -> None:
+        """Raise :class:`Forbidden` when ``confirmation`` was shown to somebody else."""
+        if confirmation.user != user.name:
+            raise Forbidden("This confirmation belongs to another user. Nothing was created.")
+
+    def folder(self, user: User, wish: Wish) -> tuple[str, ...]:
+        """The folder for a new notebook: the site's, or the one that was typed.
+
+        Raises :class:`UnacceptableFileName` for one that cannot be used, or is not below the
+        user's own where users have folders of their own.
+        """
+
+        def filled(setting: str) -> tuple[str, ...]:
+            return target_folder(
+                setting,
+                folder=wish.template.rpartition("/")[0],
+                username=user.name,
+                date=wish.time[:10],
+            )
+
+        if wish.folder is None:
+            return filled(self.rules.target_folder)
+        return below(typed_folder(wish.folder), filled(own_place(self.rules.target_folder)))
+
     def _draft(self, user: User, wish: Wish) -> _Draft:
         """What ``wish`` comes to. It is stamped even to be looked at only: every refusal of a name
         or a value is to come before the user confirms."""
         template = self._catalogue.get(wish.template)
-        folder, _, pattern = wish.template.rpartition("/")
+        pattern = wish.template.rpartition("/")[2]
         filled = fill(pattern, wish.parameters, languages=self.rules.text_languages)
         name, missing = filled.name, filled.missing
         if wish.name is not None:
             name, missing = typed_name(wish.name), {}
             refuse_placeholders(name, filled.missing)
-        parts = (
-            target_folder(
-                self.rules.target_folder, folder=folder, username=user.name, date=wish.time[:10]
-            )
-            if wish.folder is None
-            else typed_folder(wish.folder)
-        )
+        parts = self.folder(user, wish)
         language = self._language(template, wish.parameters)
-        origin = self._origin(user, wish, wish.parameters)
-        instance = stamp(
-            template, wish.parameters, origin, language, kernel_names=self.rules.kernel_names
-        )
+        instance = self._stamp(user, wish, template, wish.parameters, language)
         return _Draft(template, language, Target(parts, name), missing, instance)
 
     def _confirmed(
         self, user: User, confirmation: Confirmation, parameters: Parameters
     ) -> Instance:
-        if confirmation.user != user.name:
-            raise Forbidden("This confirmation belongs to another user. Nothing was created.")
+        self.require_owner(user, confirmation)
         if confirmation.parameters_hash != parameters.hash:
             raise Changed("The values are not the ones that were shown before.")
         template = self._catalogue.get(confirmation.template)
@@ -300,8 +319,7 @@ class Service:
                 "The template has changed since this page was made. Please look at it once more."
             )
         language = self._language(template, parameters)
-        origin = self._origin(user, confirmation, parameters)
-        return stamp(template, parameters, origin, language, kernel_names=self.rules.kernel_names)
+        return self._stamp(user, confirmation, template, parameters, language)
 
     async def _look_now(
         self, user: User, confirmation: Confirmation, parameters: Parameters
@@ -318,14 +336,29 @@ class Service:
                 "notebook is made. Nothing was created yet."
             )
 
-    def _origin(self, user: User, act: Wish | Confirmation, parameters: Parameters) -> Origin:
-        return Origin(
+    def _stamp(
+        self,
+        user: User,
+        act: Wish | Confirmation,
+        template: Template,
+        parameters: Parameters,
+        language: Language | None,
+    ) -> Instance:
+        origin = Origin(
             template=act.template,
             creation_id=act.creation_id,
             time=act.time,
             portal=act.portal,
             object_id=parameters.get(self.rules.object_parameter),
             user=user.name if self.rules.user_in_notebook else "",
+        )
+        return stamp(
+            template,
+            parameters,
+            origin,
+            language,
+            files=self._storage.keeps_files,
+            kernel_names=self.rules.kernel_names,
         )
 
     async def _save(

@@ -10,14 +10,17 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
 
-from nbstamp.core.errors import UnacceptableParameter
-from nbstamp.core.instance import Instance, Origin, stamp
+from nbstamp.core.errors import NoFreeName, UnacceptableParameter
+from nbstamp.core.instance import DataFile, Instance, Origin, stamp
 from nbstamp.core.languages.base import Language
 from nbstamp.core.naming import LONGEST, SUFFIX, Target
 from nbstamp.core.parameters import Json, Parameters
@@ -163,6 +166,29 @@ class StorageContract:
         assert other.target == target.numbered(1)
         assert self.read(storage, target) == data
 
+    def test_data_files_are_beside_their_notebook(self, storage: Storage) -> None:
+        if not storage.keeps_files:
+            pytest.skip("this storage keeps notebooks alone")
+        target = Target(("notebooks",), "Analysis.ipynb")
+        instances = [replace(_instance(f"data-{n}"), files=_FILES) for n in range(2)]
+        saved = self.save(storage, *((target, instance) for instance in instances))
+        wanted = {"Analysis.ipynb", "Analysis-1.ipynb", *(file.name for file in _FILES)}
+        assert len(saved) == 2
+        assert self.names(storage, target.folder) == wanted
+        for file in _FILES:
+            assert self.read(storage, Target(target.folder, file.name)) == file.data
+
+    def test_a_data_file_that_was_changed_stays_as_it_is(self, storage: Storage) -> None:
+        if not storage.keeps_files:
+            pytest.skip("this storage keeps notebooks alone")
+        target = Target(("notebooks",), "Analysis.ipynb")
+        beside = Target(target.folder, _FILES[0].name)
+        self.write(storage, beside, b"[0]")
+        with pytest.raises(NoFreeName, match=_FILES[0].name):
+            self.save(storage, (target, replace(_instance("first-one"), files=_FILES)))
+        assert self.read(storage, beside) == b"[0]"
+        assert self.names(storage, target.folder) == {beside.name}
+
     @pytest.mark.parametrize("name", AWKWARD_NAMES)
     def test_an_awkward_name_is_kept(self, storage: Storage, name: str) -> None:
         target, instance = Target((name.removesuffix(".ipynb"),), name), _instance("first-one")
@@ -208,6 +234,7 @@ class StorageContract:
         assert self.names(storage, target.folder) == {"Analysis.ipynb", "Analysis-1.ipynb"}
 
 
+_FILES = (DataFile("log-0123456789abcdef.json", b"[1, 2]\n"), DataFile("größe-ä.json", b"{}\n"))
 _OWN = b'{"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}'
 
 
@@ -317,7 +344,7 @@ _TEXTS = (
     "line\n" * 50,
 )
 _BITS = (7, 8, 15, 16, 31, 32, 53, 63, 64)
-_NUMBERS = (
+_NUMBERS: tuple[int | float, ...] = (
     *(sign * (2**bits + step) for bits in _BITS for step in (-1, 0, 1) for sign in (1, -1)),
     0,
     10**20,
@@ -443,6 +470,44 @@ def same(one: Json, other: Json) -> bool:
     return type(one) is type(other) and repr(one) == repr(other)
 
 
+def generated(count: int, seed: str = "nbstamp") -> list[Json]:
+    """Documents as no person would write them, the same ones each time."""
+    chance = Random(seed)  # noqa: S311 - these are no secrets
+    texts = [*_TEXTS, *(attack for attack in attacks("marker")[::7])]
+
+    def text() -> str:
+        if chance.random() < 0.4:
+            return chance.choice(texts)
+        ranges = ((32, 126), (0, 160), (0xA0, 0x24F), (0x2000, 0x206F), (0x3000, 0xD7FF))
+        picked = (chance.choice((*ranges, (0xE000, 0xFFFD), (0x1F300, 0x1FAFF))) for _ in range(40))
+        return "".join(chr(chance.randint(*one)) for one in picked)[: chance.randint(0, 40)]
+
+    def number() -> Json:
+        match chance.randrange(4):
+            case 0:
+                return chance.randint(-100, 100)
+            case 1:
+                return chance.choice(_NUMBERS)
+            case 2:
+                return chance.uniform(-1, 1) * float(f"1e{chance.randint(-300, 300)}")
+        return chance.getrandbits(chance.randint(1, 70)) * chance.choice((1, -1))
+
+    def value(depth: int) -> Json:
+        kind = chance.randrange(8 if depth < 5 else 4)
+        if kind < 2:
+            return text()
+        if kind < 4:
+            return number() if kind == 3 else chance.choice((None, True, False))
+        length = chance.choice((0, 1, 1, 2, 3, 5, 9))
+        if kind < 6:
+            same_kind = chance.random() < 0.5
+            one = chance.choice((text, number))
+            return [one() if same_kind else value(depth + 1) for _ in range(length)]
+        return {text(): value(depth + 1) for _ in range(length)}
+
+    return [value(chance.choice((0, 1, 1, 2, 3))) for _ in range(count)]
+
+
 class LanguageContract:
     """What every kernel language promises; subclass it in a module of tests and run the cells in
     the real interpreter::
@@ -450,9 +515,19 @@ class LanguageContract:
         class TestBasic(LanguageContract):
             language = Basic()
             def run(self, cell, names, folder, *, times=1): …
+
+    The numbers below fit a fast interpreter; where each run takes seconds, as with a compiler,
+    fewer documents and larger batches are right. ``NBSTAMP_DOCUMENTS=5000`` in the environment
+    asks for that many documents, whatever a class says.
     """
 
     language: Language
+    documents: int = 500
+    """Generated documents that are sent."""
+    batch: int = 1000
+    """Parameters that :meth:`run` is given at once."""
+    rows: int = 5000
+    """Rows of a time series that arrive whole."""
 
     def run(
         self, cell: str, names: Sequence[str], folder: Path, *, times: int = 1
@@ -469,11 +544,38 @@ class LanguageContract:
         """True when ``found`` is what was sent, as far as the language can tell."""
         return same(self.language.equivalent(found), self.language.equivalent(sent))
 
+    def assert_arrive(self, sent: Sequence[Json], folder: Path, *, times: int = 1) -> None:
+        """Send every value that the language can hold, and compare what arrives."""
+        held = [value for value in sent if not self.refuses(value)]
+        wrong: list[tuple[Json, Json]] = []
+        for start in range(0, len(held), self.batch):
+            values = {f"v{n}": value for n, value in enumerate(held[start : start + self.batch])}
+            found = self.run(self.language.cell(values), list(values), folder, times=times)
+            wrong += [
+                (value, found[name])
+                for name, value in values.items()
+                if not self.arrived(found[name], value)
+            ]
+        assert not wrong, f"{len(wrong)} wrong, such as {wrong[:5]!r}"
+
     def test_every_value_arrives_with_its_type(self, tmp_path: Path) -> None:
-        values = {f"v{n}": value for n, value in enumerate(VALUES) if not self.refuses(value)}
-        found = self.run(self.language.cell(values), list(values), tmp_path)
-        wrong = [name for name in values if not self.arrived(found[name], values[name])]
-        assert not wrong, [(values[name], found[name]) for name in wrong[:5]]
+        self.assert_arrive(VALUES, tmp_path)
+
+    def test_generated_documents_arrive(self, tmp_path: Path) -> None:
+        count = int(os.environ.get("NBSTAMP_DOCUMENTS", "0")) or self.documents
+        self.assert_arrive(generated(count), tmp_path)
+
+    def test_a_long_time_series_arrives_whole(self, tmp_path: Path) -> None:
+        series: list[Json] = [
+            [
+                f"2026-11-01 {n // 3600:02}:{n // 60 % 60:02}:{n % 60:02}.000000",
+                293.15 + n / 7,
+                20.5,
+            ]
+            for n in range(self.rows)
+        ]
+        numbers: list[Json] = [n / 7 for n in range(self.rows)]
+        self.assert_arrive([series, numbers], tmp_path)
 
     def test_what_the_language_cannot_hold_is_refused_by_name(self) -> None:
         for value in filter(self.refuses, VALUES):
@@ -483,23 +585,29 @@ class LanguageContract:
             assert self.language.title in refused.value.message
 
     def test_running_the_cell_twice_gives_the_same(self, tmp_path: Path) -> None:
-        values: dict[str, Json] = {"a": 1, "b": "text", "c": [1, 2], "d": {"k": 1}, "e": None}
-        values = {name: value for name, value in values.items() if not self.refuses(value)}
-        found = self.run(self.language.cell(values), list(values), tmp_path, times=2)
-        assert all(self.arrived(found[name], values[name]) for name in values)
+        self.assert_arrive([1, "text", [1, 2], {"k": 1}, None, True, []], tmp_path, times=2)
 
     def test_no_text_is_ever_run(self, tmp_path: Path) -> None:
-        texts = [text for text in attacks("marker") if not self.refuses(text)]
-        candidates: dict[str, Json] = {
-            **{f"t{n}": text for n, text in enumerate(texts)},
-            "in_list": [*texts],
-            "in_values": {f"k{n}": text for n, text in enumerate(texts)},
-            "in_keys": {text: n for n, text in enumerate(texts)},
-        }
-        values = {name: value for name, value in candidates.items() if not self.refuses(value)}
-        found = self.run(self.language.cell(values), list(values), tmp_path)
-        assert not list(tmp_path.rglob("marker"))
-        assert all(self.arrived(found[name], values[name]) for name in values)
+        texts: list[Json] = [text for text in attacks("marker") if not self.refuses(text)]
+        together: list[Json] = [
+            texts,
+            {f"k{n}": text for n, text in enumerate(texts)},
+            {str(text): n for n, text in enumerate(texts)},
+        ]
+        self.assert_arrive([*texts, *together], tmp_path)
+        assert not list(tmp_path.rglob("marker*"))
+
+    def test_data_is_read_from_its_file_where_the_language_can(self, tmp_path: Path) -> None:
+        data: Json = {"unit": "degC", "rows": [["2026-11-01", 1.5], ["2026-11-02", 2.5]]}
+        (tmp_path / "log-1.json").write_text(json.dumps(data))
+        if type(self.language).reading is Language.reading:
+            with pytest.raises(UnacceptableParameter, match="type: data"):
+                self.language.cell({"log": data}, {"log": "log-1.json"})
+            return
+        cell = self.language.cell({"log": data, "n": 1}, {"log": "log-1.json"})
+        found = self.run(cell, ["log", "n"], tmp_path)
+        assert self.arrived(found["log"], data)
+        assert self.arrived(found["n"], 1)
 
     def test_no_name_is_ever_code(self) -> None:
         for name in [

@@ -210,6 +210,22 @@ def typed_folder(text: str) -> tuple[str, ...]:
     return tuple(safe)
 
 
+def below(parts: tuple[str, ...], place: tuple[str, ...]) -> tuple[str, ...]:
+    """``parts``, which must be in ``place`` or below it; raises :class:`UnacceptableFileName`."""
+    if parts[: len(place)] != place:
+        raise UnacceptableFileName(
+            f"The folder must be “{'/'.join(place)}” or one below it, which is your own place."
+        )
+    return parts
+
+
+def own_place(setting: str) -> str:
+    """The part of the site's setting that leads to what is a user's own: all up to ``{username}``,
+    or nothing where that does not occur."""
+    before, username, after = setting.partition("{username}")
+    return f"{before}{username}{after.partition('/')[0]}" if username else ""
+
+
 _SETTING = re.compile(r"\{(folder|username|date)\}")
 
 

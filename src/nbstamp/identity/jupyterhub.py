@@ -171,6 +171,10 @@ class JupyterHubIdentity(Identity):
             timeout=self.patience, trust_env=False, cookies=no_cookies
         )
 
+    async def close(self) -> None:
+        """Close the connections to the hub; a server keeps them as long as it runs."""
+        await self._client.aclose()
+
     # --- Who is it ------------------------------------------------------------------------------
 
     async def user(self, caller: Caller) -> User | None:

@@ -16,7 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
-from starlette.routing import BaseRoute, Mount, Route
+from starlette.routing import BaseRoute, Mount, Route, Router
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -174,12 +174,17 @@ def create_app(
     if signing:
         routes += signing.routes()
     if base_url != "/":
-        routes = [Mount(base_url.rstrip("/"), routes=routes), Route("/", _to(base_url), **methods)]
-    return Starlette(
+        below = Mount(base_url.rstrip("/"), app=Router(routes, redirect_slashes=False))
+        bare = [Route(path, _to(base_url), **methods) for path in ("/", base_url.rstrip("/"))]
+        routes = [*bare, below]
+    app = Starlette(
         routes=routes,
         middleware=[Middleware(Frame, failed=failed, urls=urls, hosts=tuple(hosts))],
         exception_handlers={TemplatingError: failed_async, HTTPException: failed_async},
     )
+    # it would redirect to the Host and the scheme of the request, which a proxy may have changed
+    app.router.redirect_slashes = False
+    return app
 
 
 def _to(address: str) -> Callable[[Request], Awaitable[Response]]:

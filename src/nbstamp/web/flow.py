@@ -22,7 +22,7 @@ from nbstamp.core.errors import (
     TooLarge,
     UnacceptableFileName,
 )
-from nbstamp.core.naming import Target, typed_folder, typed_name
+from nbstamp.core.naming import Target, typed_name
 from nbstamp.core.parameters import Limits, Parameters, read_form, read_parameters
 from nbstamp.core.user import User
 from nbstamp.identity.base import Identity, SigningIn
@@ -139,12 +139,17 @@ class Flow:
                     creation_id=before.creation_id,
                 )
             if token := form.get("arrival"):
-                arrival = self._tokens.open(ARRIVAL, token)
-                if arrival.age <= FRESH and arrival.data.get("hash") == parameters.hash:
-                    return Wish(path, parameters, portal=str(arrival.data.get("portal", "")))
+                arrival = self._tokens.read(ARRIVAL, token, FRESH)
+                if arrival and arrival.get("hash") == parameters.hash:
+                    return Wish(path, parameters, portal=str(arrival.get("portal", "")))
         except BadToken:
             pass
         return None
+
+    def _shown_to(self, form: Mapping[str, str]) -> object:
+        """The user to whom the page was shown that sent this form; None when it cannot be read."""
+        token = self._tokens.read(CONFIRMATION, form.get("token", ""), FRESH)
+        return token["user"] if token else None
 
     async def _confirmation(
         self,
@@ -159,6 +164,8 @@ class Flow:
             user = await self._identity.user(caller(request))
             if user is None:
                 return self._sign_in(wish, form)
+            if wish.folder is not None and self._shown_to(form) not in (None, user.name):
+                wish = replace(wish, folder=None)  # another user's, from before they switched
             preview = await self._service.preview(user, wish)
         except UnacceptableFileName as err:
             if wish.name is None and wish.folder is None:
@@ -283,11 +290,13 @@ class Flow:
         """The target that was shown, with the name and folder as the user typed them over it.
 
         A typed name is taken when it is safe as it stands; it was the user's own hand, so it need
-        not be shown to them again. Raises :class:`UnacceptableFileName`.
+        not be shown to them again. Raises :class:`UnacceptableFileName`, and
+        :class:`~nbstamp.core.errors.Forbidden` for another user's confirmation.
         """
+        self._service.require_owner(user, confirmation)
         shown = confirmation.target
         name = shown.name if again.name is None else typed_name(again.name)
-        folder = shown.folder if again.folder is None else typed_folder(again.folder)
+        folder = shown.folder if again.folder is None else self._service.folder(user, again)
         if "{" in name:
             preview = await self._service.preview(user, replace(again, name=None, folder=None))
             refuse_placeholders(name, preview.missing)

@@ -52,23 +52,28 @@ class Tokens:
 
     def open(self, purpose: str, token: str) -> Opened:
         """Raises :class:`BadToken` when it is not ours, or dated more than a minute ahead."""
-        try:
-            payload = self._key(purpose).decrypt(token.encode("ascii"))
-        except (InvalidToken, UnicodeEncodeError):
-            raise BadToken from None
-        sealed, data = json.loads(payload)
-        age = self._clock() - sealed
+        age, data = self._opened(purpose, token)
         if age < -LEEWAY:
             raise BadToken
         return Opened(data, max(age, 0.0))
 
     def read(self, purpose: str, token: str, longest: float) -> Mapping[str, Json] | None:
-        """What was sealed at most ``longest`` seconds ago; None for everything else."""
+        """What was sealed at most ``longest`` seconds ago, or by a replica whose clock is that much
+        ahead; None for everything else. For what is not trusted for its date alone.
+        """
         try:
-            opened = self.open(purpose, token)
+            age, data = self._opened(purpose, token)
         except BadToken:
             return None
-        return opened.data if opened.age <= longest else None
+        return data if abs(age) <= longest else None
+
+    def _opened(self, purpose: str, token: str) -> tuple[float, Mapping[str, Json]]:
+        try:
+            payload = self._key(purpose).decrypt(token.encode("ascii"))
+        except (InvalidToken, UnicodeEncodeError):
+            raise BadToken from None
+        sealed, data = json.loads(payload)
+        return self._clock() - sealed, data
 
     def _key(self, purpose: str) -> MultiFernet:
         if purpose not in self._keys:

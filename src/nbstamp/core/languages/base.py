@@ -8,15 +8,12 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from nbstamp.core.errors import UnacceptableParameter
-from nbstamp.core.parameters import Json
+from nbstamp.core.languages.names import NameProblem, Names
+from nbstamp.core.parameters import Json, printable
 
 
-@dataclass(frozen=True, slots=True)
-class NameProblem:
-    """Why a name cannot be a variable, as the end of a sentence, and a name that could."""
-
-    reason: str
-    suggestion: str | None = None
+class CannotHold(Exception):
+    """A value that the language cannot hold; the text says why, as the end of a sentence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +50,8 @@ class Language(ABC):
     checked: ClassVar[str] = "run"
     """How its cells are tested: ``run`` in a real interpreter, or ``rule`` by a strict reader of
     the language's lexical rules where no interpreter can be had."""
+    names: ClassVar[Names] = Names()
+    """Which names can be variables."""
     comment: ClassVar[str] = "#"
     """What starts a comment line. A parameter cell always starts with a comment, so that no
     parameter can be the first thing a kernel reads (magics, shebangs)."""
@@ -61,8 +60,8 @@ class Language(ABC):
     def assignment(self, name: str, value: Json) -> str:
         """Return the source that gives ``value`` to the variable ``name``, without a final newline.
 
-        ``name`` has passed :meth:`name_problem`. Raises :class:`UnacceptableParameter` when the
-        language cannot hold the value.
+        ``name`` has passed :meth:`name_problem`. Raises :class:`CannotHold` for a value that the
+        language cannot hold.
         """
 
     def equivalent(self, value: Json) -> Json:
@@ -76,14 +75,31 @@ class Language(ABC):
 
     def name_problem(self, name: str) -> NameProblem | None:
         """Say why ``name`` cannot be used as a variable, or None when it can."""
-        return None
+        return self.names.problem(name)
 
     def name_warning(self, name: str) -> str | None:
         """A sentence for the template's author when a usable name is a bad idea, else None."""
-        return None
+        if name not in self.names.shadowed:
+            return None
+        return (
+            f"“{name}” hides what {self.title} itself calls {name} in this notebook. The author of "
+            f"the template or of the action may want to call it {name}_ instead."
+        )
 
-    def cell(self, parameters: Mapping[str, Json]) -> str:
-        """Return the source of the whole parameter cell, in the order of ``parameters``.
+    def reading(self, name: str, file: str) -> str:
+        """Return the source that reads the JSON file ``file`` of the notebook's own folder into
+        the variable ``name``; it may use no other name.
+
+        Raises :class:`CannotHold` when the language has no JSON reader of its own.
+        """
+        raise CannotHold(
+            "the template asks for it in a data file, and JSON files can only be read with a "
+            "package. Its author can take the comment “type: data” away."
+        )
+
+    def cell(self, parameters: Mapping[str, Json], files: Mapping[str, str] | None = None) -> str:
+        """Return the source of the whole parameter cell, in the order of ``parameters``; those in
+        ``files`` are read from the file of that name.
 
         Raises :class:`UnacceptableParameter` for the first name or value that cannot be used.
         """
@@ -92,9 +108,17 @@ class Language(ABC):
             if problem := self.name_problem(name):
                 raise UnacceptableParameter(
                     name,
-                    f"“{name}” cannot be a variable in {self.title}: {problem.reason}"
+                    f"“{printable(name)}” cannot be a variable in {self.title}: {problem.reason}"
                     + (f" “{problem.suggestion}” would do." if problem.suggestion else ""),
                     suggestion=problem.suggestion,
                 )
-            lines.append(self.assignment(name, value))
+            try:
+                if files and name in files:
+                    lines.append(self.reading(name, files[name]))
+                else:
+                    lines.append(self.assignment(name, value))
+            except CannotHold as err:
+                raise UnacceptableParameter(
+                    name, f"The value of “{name}” cannot be a value in {self.title}: {err}"
+                ) from None
         return "\n".join(lines)

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from nbstamp.core.parameters import Json
+
 WIDTH = 88
 """Columns that a line should keep to."""
 SHORT = 24
@@ -36,6 +38,19 @@ class Group:
 
 
 Node = str | Group
+
+
+def is_table(value: Json) -> bool:
+    """True for two or more rows of equal length without anything nested: one row per line."""
+    if not isinstance(value, list) or len(value) < 2:
+        return False
+    rows = [row for row in value if isinstance(row, list)]
+    return (
+        len(rows) == len(value)
+        and len(set(map(len, rows))) == 1
+        and len(rows[0]) > 0
+        and not any(isinstance(item, list | dict) for row in rows for item in row)
+    )
 
 
 def lay_out(prefix: str, node: Node, suffix: str = "") -> list[str]:

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import builtins
 import keyword
-import re
-import unicodedata
 
-from nbstamp.core.languages.base import Language, Meaning, NameProblem
-from nbstamp.core.languages.layout import WIDTH, Group, Node, lay_out
+from nbstamp.core.languages.base import Language, Meaning
+from nbstamp.core.languages.layout import Group, Node, is_table, lay_out
+from nbstamp.core.languages.names import Names
+from nbstamp.core.languages.text import lines, quoted
 from nbstamp.core.parameters import Json
 
 
@@ -31,6 +31,15 @@ class Python(Language):
         "xpython",
     )
 
+    names = Names(
+        grammar=str.isidentifier,
+        rule="a variable consists of letters, digits and underscores and does not start with a "
+        "digit.",
+        words=frozenset(keyword.kwlist),
+        # dunders belong to the language; IPython keeps its history and its tools in the others
+        steering=r"__.*|_+|_i+|_i?\d+|_[iod]h|_exit_code|_exception|In|Out|get_ipython|exit|quit",
+        shadowed=frozenset(name for name in dir(builtins) if not name.startswith("_")),
+    )
     meaning = Meaning(
         null="`None`",
         boolean="`True` or `False`",
@@ -44,71 +53,9 @@ class Python(Language):
     def assignment(self, name: str, value: Json) -> str:
         return "\n".join(lay_out(f"{name} = ", _node(value)))
 
-    def name_problem(self, name: str) -> NameProblem | None:
-        if not name:
-            return NameProblem("it is empty.")
-        if not name.isidentifier():
-            return NameProblem(
-                "a variable consists of letters, digits and underscores and does not start with a "
-                "digit.",
-                _suggestion(name),
-            )
-        if unicodedata.normalize("NFKC", name) != name:
-            return NameProblem(
-                "it has a letter that Python takes for another one (NFKC).", _suggestion(name)
-            )
-        if keyword.iskeyword(name):
-            return NameProblem("it is a word of the language.", _suggestion(name))
-        if name.startswith("__"):
-            return NameProblem(
-                "names that start with “__” belong to the language.", _suggestion(name)
-            )
-        if name in _SESSION or _HISTORY.fullmatch(name):
-            return NameProblem("it steers the session of the notebook.", _suggestion(name))
-        return None
-
-    def name_warning(self, name: str) -> str | None:
-        if name not in _BUILTINS:
-            return None
-        return (
-            f"“{name}” hides Python's own {name}() in this notebook. The author of the template or "
-            f"of the action may want to call it {name}_ instead."
-        )
-
-
-_SESSION = {
-    "_",
-    "_i",
-    "_ii",
-    "_iii",
-    "_ih",
-    "_oh",
-    "_dh",
-    "_exit_code",
-    "_exception",
-    "In",
-    "Out",
-} | {
-    "get_ipython",
-    "exit",
-    "quit",
-}
-"""What IPython puts into a session and reads from it."""
-_HISTORY = re.compile(r"_i?\d+")
-"""``_1`` and ``_i1``: IPython's earlier results and inputs."""
-_BUILTINS = frozenset(name for name in dir(builtins) if not name.startswith("_"))
-
-
-def _suggestion(name: str) -> str | None:
-    """A usable name that people recognise, or None when there is none."""
-    found = re.sub(r"\W+", "_", unicodedata.normalize("NFKC", name))
-    found = re.sub(r"^_+|_+$", "", found)
-    if found[:1].isdigit():
-        found = f"n{found}"
-    if keyword.iskeyword(found) or found in _SESSION:
-        found += "_"
-    usable = found.isidentifier() and unicodedata.normalize("NFKC", found) == found
-    return found if usable and found != name else None
+    def reading(self, name: str, file: str) -> str:
+        # without an import statement, which would need a name that a parameter may have
+        return f'{name} = __import__("json").load(open({_text(file)}, encoding="utf-8"))'
 
 
 # --- Literals -----------------------------------------------------------------------------------
@@ -120,40 +67,27 @@ def _scalar(value: Json) -> str:
     return repr(value)  # None, True, integers and floats: repr is their literal, and exact
 
 
-_PLAIN = re.compile(r'[^\\"]*')
-
-
-def _text(text: str) -> str:
-    if text.isprintable() and _PLAIN.fullmatch(text):
-        return f'"{text}"'
-    return (
-        '"' + "".join(c if c.isprintable() and c not in '\\"' else _escape(c) for c in text) + '"'
-    )
-
-
 _ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t", "\r": "\\r"}
 
 
+def _text(text: str) -> str:
+    return quoted(text, '"', _ESCAPES, _escape)
+
+
 def _escape(character: str) -> str:
-    """Of fixed width, so that what follows never becomes part of it."""
-    if character in _ESCAPES:
-        return _ESCAPES[character]
     code = ord(character)
     if code < 0x100:
         return f"\\x{code:02x}"
     return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
-_LINES = re.compile(r"[^\n]*\n|[^\n]+")
-
-
 def _node(value: Json) -> Node:
     if isinstance(value, list):
-        return Group("[", [("", _node(item)) for item in value], "]")
+        items = [("", _node(item)) for item in value]
+        return Group("[", items, "]", breaks=is_table(value))
     if isinstance(value, dict):
         return Group("{", [(f"{_text(key)}: ", _node(item)) for key, item in value.items()], "}")
-    if isinstance(value, str) and len(value) > WIDTH // 2 and "\n" in value[:-1]:
+    if isinstance(value, str) and (pieces := lines(value)):
         # neighbouring texts in parentheses are one text
-        pieces = [("", _text(line)) for line in _LINES.findall(value)]
-        return Group("(", pieces, ")", separator="", breaks=True)
+        return Group("(", [("", _text(line)) for line in pieces], ")", separator="", breaks=True)
     return _scalar(value)
