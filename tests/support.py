@@ -159,8 +159,9 @@ class Site:
 
 
 def missing_tool(tool: str) -> NoReturn:
-    """Skip the test for want of ``tool``; with ``CI=true`` that is a failure."""
-    reason = f"{tool} is not installed"
+    """Skip the test for want of ``tool``, a program or a right; with ``CI=true`` that is a
+    failure."""
+    reason = f"this test needs {tool}"
     if os.environ.get("CI") == "true":
         pytest.fail(reason)
     pytest.skip(reason)
@@ -181,6 +182,7 @@ def start(
     environment: Mapping[str, str] | None = None,
     name: str = "server",
     root: Path | None = None,
+    cwd: Path | None = None,
 ) -> Site:
     """Start ``nbstamp serve`` with a free port, logging to ``folder/<name>.log``."""
     log = folder / f"{name}.log"
@@ -190,7 +192,7 @@ def start(
             [sys.executable, "-m", "nbstamp", "serve", "--port=0", *arguments],
             stderr=output,
             stdout=output,
-            cwd=folder,
+            cwd=cwd or folder,
             env=clean | {"XDG_STATE_HOME": str(folder / "state")} | dict(environment or {}),
         )
     deadline = time.monotonic() + 60
