@@ -173,8 +173,10 @@ def parse_shell(text: str, folder: Path) -> None:
     subprocess.run(["bash", "-n"], input=text, text=True, check=True)
     for line in text.splitlines():
         words = shlex.split(line)
-        if "nbstamp" in words and "pip" not in words:
-            parse_command(words[words.index("nbstamp") + 1 :])
+        if "--" in words:  # what is run somewhere else, as with kubectl exec
+            words = words[words.index("--") + 1 :]
+        if words and Path(words[0]).name == "nbstamp":
+            parse_command(words[1:])
 
 
 def parse_command(words: list[str]) -> None:
