@@ -62,30 +62,37 @@ def server_config(text: str, hub: Hub, templates: Path, file: Path, **more: str)
     file.write_text(put(text, {**changes, **more}), encoding="utf-8")
 
 
-@pytest.mark.parametrize(("page", "holding"), [(HUB, "Server.identity"), (OTHER, '"user": ')])
+@pytest.mark.parametrize("page", ["README.md", HUB, OTHER])
 def test_a_managed_service_needs_no_more_than_these_lines(
-    launch_hub: LaunchHub, templates: Path, tmp_path: Path, page: str, holding: str
+    launch_hub: LaunchHub, templates: Path, tmp_path: Path, page: str
 ) -> None:
     config = tmp_path / "nbstamp_config.py"
     config.write_text(
         put(one(HUB, "python", "Server.identity"), {"/srv/templates": str(templates)})
     )
-    environment = f"""{{
+    environment = f'''{{
         "NBSTAMP__SERVER__STATE_DIR": "{tmp_path}/state",
         "NBSTAMP__CONTENTSSTORAGE__PROXY_URL": c.JupyterHub.bind_url,
-    }}"""
-    changes = {
-        '"https://jupyter.example"': "c.JupyterHub.bind_url",
-        ":8803": f":{free_port()}",
-        '"/opt/nbstamp/bin/nbstamp"': f'"{sys.executable}", "-m", "nbstamp"',
-        "/etc/nbstamp/nbstamp_config.py": str(config),
-    }
-    if page == HUB:
-        changes['"oauth_no_confirm"'] = f'"environment": {environment}, "oauth_no_confirm"'
+    }}'''
+    here = f'"cwd": "{tmp_path}", "oauth_no_confirm"'
+    changes = {'"https://jupyter.example"': "c.JupyterHub.bind_url", ":8803": f":{free_port()}"}
+    program = f'"{sys.executable}", "-m", "nbstamp"'
+    if page == "README.md":
+        changes |= {'["nbstamp"': f"[{program}", "/srv/templates": str(templates)}
+        here = f'"environment": {{"NBSTAMP__SERVER__STATE_DIR": "{tmp_path}/state"}}, {here}'
     else:
-        changes['"user": "nbstamp"'] = f'"cwd": "{tmp_path}"'
-        changes['{"NBSTAMP__SERVER__STATE_DIR": "/var/lib/nbstamp"}'] = environment
-    lines = put(one(page, "python", '"command"'), changes)
+        changes |= {
+            '"/opt/nbstamp/bin/nbstamp"': program,
+            "/etc/nbstamp/nbstamp_config.py": str(config),
+        }
+    if page == HUB:
+        here = f'"environment": {environment}, {here}'
+    if page == OTHER:
+        changes |= {
+            '    "user": "nbstamp",\n': "",
+            '{"NBSTAMP__SERVER__STATE_DIR": "/var/lib/nbstamp"}': environment,
+        }
+    lines = put(one(page, "python", '"command"'), {**changes, '"oauth_no_confirm"': here})
     prove(launch_hub(f"docs-{Path(page).stem}", config=ORDINARY + lines))
 
 
