@@ -125,6 +125,7 @@ def test_a_configuration_that_cannot_be_used_is_a_finding(doctor: Doctor) -> Non
 def test_what_is_not_there_is_a_matter_of_usage(doctor: Doctor) -> None:
     assert doctor("-f", "nowhere.py").code == 2
     assert doctor("--pid", str(os.getpid())).code == 2
+    assert doctor("--pid", "1", "-f", "nowhere.py").code == 2
     assert doctor("--pid", "99999999").code == 2
 
 
@@ -235,6 +236,12 @@ def nginx(folder: Path, location: str) -> Iterator[str]:
         ),
         (
             "location /templates/t/ {{ return 401; }} location / {{ proxy_pass {origin}; }}",
+            ["click"],
+            "without a sign-in",
+        ),
+        (
+            "location /templates/t/ {{ return 302 /sign-in; }}"
+            "location / {{ proxy_pass {origin}; }}",
             ["click"],
             "without a sign-in",
         ),

@@ -11,6 +11,7 @@ import os
 import textwrap
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import click
 from traitlets.config import Config
@@ -23,6 +24,7 @@ from nbstamp.cli.doctor.process import read_process
 from nbstamp.cli.doctor.public import address, public
 from nbstamp.cli.doctor.results import Result, Verdict, wrong
 from nbstamp.cli.failures import FINDING, USAGE, fail
+from nbstamp.core.parameters import printable
 from nbstamp.identity.jupyterhub import JupyterHubIdentity
 
 
@@ -59,9 +61,14 @@ def doctor(
 
     Reads the same configuration as "nbstamp serve". Nothing is changed, and no token is shown.
     """
+    if pid and (file or others):
+        raise click.UsageError("With --pid, the configuration is that of the process.")
     token = token_file.read_text("utf-8") if token_file else os.environ.get("NBSTAMP_TOKEN", "")
+    given: dict[str, Any] = {}
     try:
-        config = read_process(pid) if pid else options.read(file, {}, others)
+        if pid:
+            file, given, others = read_process(pid)
+        config = options.read(file, given, others)
     except ConfigurationError as err:
         fail(str(err), USAGE)
     except OSError as err:
@@ -73,13 +80,12 @@ def doctor(
         results = [wrong("configuration", str(err), "" if pid else _MANAGED)]
     for result in results:
         click.echo(shown(result))
-    seen, unseen = (
-        sum(result.verdict is verdict for result in results)
-        for verdict in (Verdict.WRONG, Verdict.UNSEEN)
-    )
-    click.echo(f"\n{seen} to change, {unseen} not seen." if seen or unseen else "\nAll is right.")
-    if seen or unseen:
+    verdicts = [result.verdict for result in results]
+    to_change, unseen = verdicts.count(Verdict.WRONG), verdicts.count(Verdict.UNSEEN)
+    if to_change or unseen:
+        click.echo(f"\n{to_change} to change, {unseen} not seen.")
         raise SystemExit(FINDING)
+    click.echo("\nAll is right.")
 
 
 _MANAGED = """
@@ -109,7 +115,7 @@ def shown(result: Result) -> str:
     """A result for people: one line, and below it what to change."""
     head = f"{result.verdict.value:<9} {result.check}: "
     lines = textwrap.wrap(
-        head + result.text,
+        head + printable(result.text, 2000),
         96,
         subsequent_indent=" " * 10,
         break_long_words=False,

@@ -8,17 +8,15 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-
-from traitlets.config import Config
+from typing import Any
 
 from nbstamp.app import ConfigurationError
-from nbstamp.cli import options
 from nbstamp.cli.serve import serve
 
 
-def read_process(pid: int) -> Config:
+def read_process(pid: int) -> tuple[Path | None, dict[str, Any], tuple[str, ...]]:
     """Become like the process ``pid``, an ``nbstamp serve``: its environment, its folder and, for
-    root, its user. Returns its configuration.
+    root, its user. Returns its arguments as :func:`nbstamp.cli.options.read` takes them.
 
     Raises :class:`~nbstamp.app.ConfigurationError`, or :class:`OSError` when the process is not to
     be seen.
@@ -39,4 +37,4 @@ def read_process(pid: int) -> Config:
     os.environ.clear()
     os.environ.update(variable.partition("=")[::2] for variable in environment if "=" in variable)
     given = serve.make_context("serve", arguments[arguments.index("serve") + 1 :]).params
-    return options.read(given.pop("file"), given, given.pop("others"))
+    return given.pop("file"), given, given.pop("others")

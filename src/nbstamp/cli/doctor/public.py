@@ -157,7 +157,8 @@ async def _arrives(client: AsyncClient, ready: Ready, where: str) -> AsyncIterat
 
 def _not_arrived(answer: Response | str, where: str) -> Result:
     status = 0 if isinstance(answer, str) else answer.status_code
-    if status in (301, 302, 303):
+    elsewhere = "" if isinstance(answer, str) else answer.headers.get("location", "")
+    if status in (301, 302, 303) and urlsplit(elsewhere).path.endswith(PATH):
         return wrong(
             "click",
             f"a click on {where} is redirected with status {status}, and browsers then leave its "
@@ -165,7 +166,7 @@ def _not_arrived(answer: Response | str, where: str) -> Result:
             "nginx:   return 308 https://<the right address>;\n"
             "Apache:  Redirect 308 … https://<the right address>",
         )
-    if status in (401, 403):
+    if status in (301, 302, 303, 401, 403):
         return wrong(
             "click",
             f"status {status} to a click on {where}: something in front wants people to have "
