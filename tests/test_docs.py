@@ -173,8 +173,11 @@ def parse_shell(text: str, folder: Path) -> None:
     subprocess.run(["bash", "-n"], input=text, text=True, check=True)
     for line in text.splitlines():
         words = shlex.split(line)
-        if "nbstamp" in words and "pip" not in words:
-            parse_command(words[words.index("nbstamp") + 1 :])
+        if "--" in words:  # what is run somewhere else, as with kubectl exec
+            words = words[words.index("--") + 1 :]
+        names = [Path(word).name for word in words]
+        if "nbstamp" in names and "pip" not in names:
+            parse_command(words[names.index("nbstamp") + 1 :])
 
 
 def parse_command(words: list[str]) -> None:
