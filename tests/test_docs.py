@@ -175,9 +175,10 @@ def parse_shell(text: str, folder: Path) -> None:
         words = shlex.split(line)
         if "--" in words:  # what is run somewhere else, as with kubectl exec
             words = words[words.index("--") + 1 :]
-        names = [Path(word).name for word in words]
-        if "nbstamp" in names and "pip" not in names:
-            parse_command(words[names.index("nbstamp") + 1 :])
+        for before, word in enumerate(words[:-1]):
+            if Path(word).name == "nbstamp" and (not before or words[before + 1] in VERBS):
+                parse_command(words[before + 1 :])
+                break
 
 
 def parse_command(words: list[str]) -> None:
