@@ -391,7 +391,7 @@ def test_a_program_is_told_that_the_server_has_to_run(hub_and_site: tuple[Hub, S
 def test_it_works_on_the_oldest_hub_below_a_path(
     launch_hub: LaunchHub, launch: Launch, portal: Portal, page: Page, lab_templates: Path
 ) -> None:
-    service = external_service()
+    service = external_service(oauth_redirect_uri="/jupyter/services/templates/oauth_callback")
     hub = launch_hub("creation-5", version="5", base_url="/jupyter/", services=[service])
     launch(
         "creation-5",
