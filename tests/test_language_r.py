@@ -69,7 +69,7 @@ def rscript(cells: Sequence[str], folder: Path) -> None:
         missing_tool("Rscript")
     for number, cell in enumerate(cells):
         (folder / f"{number}.R").write_text(cell, encoding="utf-8")
-    run = f'for (n in 1:{len(cells)}) source(paste0(n - 1, ".R"), encoding = "UTF-8")'
+    run = f'for (.n in 1:{len(cells)}) source(paste0(.n - 1, ".R"), encoding = "UTF-8")'
     done = subprocess.run(
         ["Rscript", "--vanilla", "-e", run],
         cwd=folder,
@@ -172,7 +172,7 @@ LAID_OUT: list[tuple[Json, str]] = [
     ("\x01\u202e\u2028\U000e0041", r'v <- "\u0001\u202e\u2028\U000e0041"'),
     ([], "v <- list()"),
     ({}, "v <- structure(list(), names = character(0))"),
-    ([1, None, 2.5], "v <- c(1L, NA, 2.5)"),
+    ([1, None, 2.5], "v <- c(1, NA, 2.5)"),
     ([None], "v <- list(NULL)"),
     (["a", None], 'v <- c("a", NA)'),
     ([[1]], "v <- list(c(1L))"),

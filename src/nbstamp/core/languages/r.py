@@ -123,18 +123,19 @@ def _kind(items: Sequence[Json]) -> type | None:
     return kind if kind in (float, str, bool) else None
 
 
-def _scalar(value: Json, null: str = "NULL") -> str:
+def _scalar(value: Json, null: str = "NULL", *, whole: bool = True) -> str:
+    """``whole``: numbers of no decimals may be integers; among doubles, R makes doubles of them."""
     if isinstance(value, str):
         return _text(value)
     if isinstance(value, bool):
         return "TRUE" if value else "FALSE"
     if isinstance(value, int):
-        return _integer(value)
+        return _integer(value, whole=whole)
     return _decimal(value) if isinstance(value, float) else null
 
 
-def _integer(number: int) -> str:
-    if abs(number) <= _LARGEST:
+def _integer(number: int, *, whole: bool) -> str:
+    if whole and abs(number) <= _LARGEST:
         return f"{number}L"
     if not is_double(number):
         raise CannotHold(
@@ -180,7 +181,9 @@ def _escape(character: str) -> str:
 def _node(value: Json, depth: int) -> Node:
     if isinstance(value, list):
         if _kind(value):
-            return Group("c(", [("", _scalar(item, "NA")) for item in value], ")", trailing=False)
+            whole = not any(isinstance(item, float) for item in value)
+            literals = (_scalar(item, "NA", whole=whole) for item in value)
+            return Group("c(", [("", literal) for literal in literals], ")", trailing=False)
         items = [("", _node(item, _deeper(depth))) for item in value]
         return Group("list(", items, ")", trailing=False, breaks=is_table(value))
     if isinstance(value, dict):
