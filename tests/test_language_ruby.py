@@ -150,3 +150,9 @@ def test_a_refused_name_comes_with_a_better_one(name: str, suggestion: str | Non
     problem = RUBY.name_problem(name)
     assert problem
     assert problem.suggestion == suggestion
+
+
+def test_names_that_hide_a_method_hold_their_values(tmp_path: Path) -> None:
+    values: dict[str, Json] = {name: name for name in sorted(RUBY.names.shadowed)}
+    assert TestRuby().run(RUBY.cell(values), list(values), tmp_path) == values
+    assert all(map(RUBY.name_warning, values))
