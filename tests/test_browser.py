@@ -312,7 +312,7 @@ def test_the_demo_ends_in_a_notebook_that_runs_in_jupyterlab(
         notebook = page.locator(".jp-NotebookPanel:visible")
         notebook.wait_for()
         assert running.server.startswith(page.url.partition("/user/anna/lab/tree/")[0])
-        (file,) = (tmp_path / "nbstamp-demo" / "home" / "anna").rglob("*.ipynb")
+        (file,) = (tmp_path / "nbstamp-demo/home/anna/notebooks").glob("*/*.ipynb")
         assert same(variables(file, list(params)), params)
         page.get_by_role("menuitem", name="Run", exact=True).click()
         page.get_by_role("menuitem", name="Run All Cells", exact=True).click()

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import psutil
@@ -292,10 +293,18 @@ def deployment(
     good_templates: Path,
 ) -> Iterator[Deployment]:
     name = f"doctor-{request.param}"
+    base = "/jupyter/" if request.param == "6" else "/"
+    # this hub starts before its services, and newer ones would wait for them
+    early = {"timeout": 1} if request.param == "6" else {}
+
+    def service(name: str, **settings: Any) -> HubService:
+        callback = f"{base}services/{name}/oauth_callback"
+        return external_service(name, oauth_redirect_uri=callback, **early, **settings)
+
     services = {
-        OPEN: external_service(OPEN),
-        POOR: external_service(POOR, oauth_client_allowed_scopes=None),
-        CLOSED: external_service(CLOSED),
+        OPEN: service(OPEN),
+        POOR: service(POOR, oauth_client_allowed_scopes=None),
+        CLOSED: service(CLOSED),
     }
     allowed = [f"access:services!service={each}" for each in (OPEN, POOR)]
     with running_hub(
@@ -303,7 +312,7 @@ def deployment(
         folder=tmp_path_factory.mktemp(name),
         logs=logs,
         version=request.param,
-        base_url="/jupyter/" if request.param == "6" else "/",
+        base_url=base,
         services=list(services.values()),
         scopes=["self", *allowed],
         users=["anna", "ben", "chief"],
@@ -338,6 +347,7 @@ def test_a_hub_is_right_for_an_ordinary_user(
     token = deployment.hub.token("anna")
     report = doctor(state(logs), environment=environment, token=token)
     assert (report.wrong, report.unseen) == ([], ["scopes"]), report.text
+    assert report.says(f'services/{OPEN}/oauth_callback"')
     deployment.sign_in("anna", OPEN)
     report = doctor(state(logs), environment=environment, token=token)
     assert report.code == 0, report.text
@@ -408,8 +418,8 @@ def test_a_user_whose_server_is_stopped_or_whose_token_is_for_less(
         ("JUPYTERHUBIDENTITY__API_URL", "http://127.0.0.1:1/hub/api", ["hub"], "api_url = "),
         ("CONTENTSSTORAGE__PROXY_URL", "http://127.0.0.1:1", ["proxy"], "proxy_url = "),
         ("CONTENTSSTORAGE__PROXY_URL", "", ["storage"], "proxy_url"),
-        ("SERVER__PUBLIC_URL", "http://127.0.0.1:1", ["public address"], "<hub>/services/"),
-        ("SERVER__BASE_URL", "/templates/", ["public address"], "status 404"),
+        ("SERVER__PUBLIC_URL", "http://127.0.0.1:1", ["public address"], "the host that browsers"),
+        ("SERVER__BASE_URL", "/templates/", ["public address"], "services/open/"),
     ],
 )
 def test_wrong_addresses_and_keys_are_found(

@@ -195,7 +195,7 @@ async def _user(
             """,
         )
         return
-    async for result in _granted(asked, ready, name, user, token):
+    async for result in _granted(asked, ready, identity, name, user, token):
         yield result
     if contents.problems():
         return
@@ -204,7 +204,7 @@ async def _user(
 
 
 async def _granted(
-    asked: Asked, ready: Ready, name: str, user: str, token: str
+    asked: Asked, ready: Ready, identity: JupyterHubIdentity, name: str, user: str, token: str
 ) -> AsyncIterator[Result]:
     """What the hub gave this service when the user signed in to it: allowed for the service, and
     held by the user."""
@@ -218,7 +218,11 @@ async def _granted(
         yield unseen(
             "scopes",
             f"{user} has not signed in to this service yet",
-            f"Open {ready.base_url} on the hub as {user}, then run this again.",
+            f"""
+            Open {ready.base_url} on the hub as {user}, then run this again.
+            If that ends with status 400 of the hub: in the entry “{name}” of c.JupyterHub.services
+              "oauth_redirect_uri": "{identity.callback_url}",
+            """,
         )
         return
     scopes = set(max(tokens, key=lambda each: str(each.get("created"))).get("scopes", ()))

@@ -83,6 +83,15 @@ def _local(host: str) -> bool:
 async def _reached(client: AsyncClient, ready: Ready, where: str) -> AsyncIterator[Result]:
     answer = await _ask(client, "GET", f"{where}readyz")
     found = _readiness(answer)
+    prefix = _prefix(ready)
+    if found is None and prefix not in ("", ready.base_url):
+        yield wrong(
+            "public address",
+            f"{_told(answer)} at {where}. A hub has its services at services/ and their name, and "
+            "nowhere else",
+            f'c.Server.base_url = "{prefix}"',
+        )
+        return
     if found is None:
         directly = _readiness(await _ask(client, "GET", f"{_listens(ready)}readyz"))
         if directly is None:
@@ -97,7 +106,6 @@ async def _reached(client: AsyncClient, ready: Ready, where: str) -> AsyncIterat
             f"""
             c.Server.public_url = "https://<the host that browsers see>"
             c.Server.base_url = "{path}"
-            On a hub, a service is at <hub>/services/<its name>/ and nowhere else.
             """,
         )
         return
@@ -105,6 +113,14 @@ async def _reached(client: AsyncClient, ready: Ready, where: str) -> AsyncIterat
         yield wrong("public address", f"the server at {where} is not ready: {problem}")
         return
     yield fine("public address", f"{where} leads to a server that is ready")
+
+
+def _prefix(ready: Ready) -> str:
+    """Where a JupyterHub has this service; empty without one."""
+    if not isinstance(ready.identity, JupyterHubIdentity):
+        return ""
+    hub = urlsplit(ready.identity.hub_url).path.rstrip("/").removesuffix("/hub")
+    return f"{hub}/services/{ready.identity.client_id.removeprefix('service-')}/"
 
 
 def _listens(ready: Ready) -> str:
