@@ -53,6 +53,11 @@ class Bash(Language):
         found = _assignment(name, value)
         return "\n".join(found if len(found) <= _MANY else _on_one_line(name, value))
 
+    def reading(self, name: str, value: Json, file: str) -> str:
+        if not isinstance(value, list | dict):
+            return self.assignment(name, value)
+        return f"{name}=$(<{_text(file)}){_JSON}"
+
     def cell(self, parameters: Mapping[str, Json], files: Mapping[str, str] | None = None) -> str:
         source = super().cell(parameters, files)
         if not parameters:

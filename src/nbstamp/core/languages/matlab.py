@@ -84,6 +84,12 @@ class Matlab(Language):
     def assignment(self, name: str, value: Json) -> str:
         return "\n".join(lay_out(f"{name} = ", self._node(value), ";"))
 
+    def reading(self, name: str, value: Json, file: str) -> str:
+        raise CannotHold(
+            f"the template asks for it in a data file, and jsondecode of {self.title} would rename "
+            "keys and turn lists into matrices. Its author can take the comment “type: data” away."
+        )
+
     def equivalent(self, value: Json) -> Json:
         if isinstance(value, dict):
             keys = list(value) if self._is_struct(value) else sorted(value)
