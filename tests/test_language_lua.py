@@ -136,13 +136,13 @@ v = {
 }""",
     ),
     (
-        {"_type": "quantity", "units": "degC", "magnitude": 21.5, "dimension": "[temperature] "},
+        {"_type": "quantity", "units": "degC", "magnitude": 21.5, "dimension": "[temperature]  "},
         """\
 v = {
     _type = "quantity",
     units = "degC",
     magnitude = 21.5,
-    dimension = "[temperature] ",
+    dimension = "[temperature]  ",
 }""",
     ),
     (
