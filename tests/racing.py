@@ -148,7 +148,7 @@ def race(program: Path, base: Path, mode: str, attempts: int, *arguments: str) -
                 [*command, "--attempts", str(attempts), *arguments],
                 stdout=subprocess.PIPE,
                 check=True,
-                timeout=60 + attempts / 50,
+                timeout=60 + attempts / 10,
             )
         return Outcome(**json.loads(done.stdout), damage=damage(place))
 
