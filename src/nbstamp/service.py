@@ -127,6 +127,8 @@ class Preview:
     missing: Mapping[str, str]
     """Pieces of the file name that the parameters did not give, each with the reason."""
     warnings: Sequence[str]
+    files: Sequence[str]
+    """Names of the data files that will stand beside the notebook."""
     object_id: Json
     """The portal's id of the object, if it was sent."""
     template_changed: bool = False
@@ -223,6 +225,7 @@ class Service:
             saves=self.saves,
             missing=draft.missing,
             warnings=_warnings(draft.language, wish.parameters),
+            files=[file.name for file in draft.instance.files],
             object_id=object_id,
             template_changed=_differs(found, "content_hash", draft.template.content_hash),
             values_changed=_differs(found, "parameters_hash", wish.parameters.hash),
@@ -279,8 +282,7 @@ class Service:
             else typed_folder(wish.folder)
         )
         language = self._language(template, wish.parameters)
-        origin = self._origin(user, wish, wish.parameters)
-        instance = stamp(template, wish.parameters, origin, language)
+        instance = self._stamp(user, wish, template, wish.parameters, language)
         return _Draft(template, language, Target(parts, name), missing, instance)
 
     def _confirmed(
@@ -296,11 +298,17 @@ class Service:
                 "The template has changed since this page was made. Please look at it once more."
             )
         language = self._language(template, parameters)
-        origin = self._origin(user, confirmation, parameters)
-        return stamp(template, parameters, origin, language)
+        return self._stamp(user, confirmation, template, parameters, language)
 
-    def _origin(self, user: User, act: Wish | Confirmation, parameters: Parameters) -> Origin:
-        return Origin(
+    def _stamp(
+        self,
+        user: User,
+        act: Wish | Confirmation,
+        template: Template,
+        parameters: Parameters,
+        language: Language | None,
+    ) -> Instance:
+        origin = Origin(
             template=act.template,
             creation_id=act.creation_id,
             time=act.time,
@@ -308,6 +316,7 @@ class Service:
             object_id=parameters.get(self.rules.object_parameter),
             user=user.name if self.rules.user_in_notebook else "",
         )
+        return stamp(template, parameters, origin, language, files=self._storage.keeps_files)
 
     async def _save(
         self, storage: Storage, user: User, target: Target, instance: Instance

@@ -12,14 +12,15 @@ import asyncio
 import json
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 from typing import Any
 
 import pytest
 
-from nbstamp.core.errors import UnacceptableParameter
-from nbstamp.core.instance import Instance, Origin, stamp
+from nbstamp.core.errors import NoFreeName, UnacceptableParameter
+from nbstamp.core.instance import DataFile, Instance, Origin, stamp
 from nbstamp.core.languages.base import Language
 from nbstamp.core.naming import LONGEST, SUFFIX, Target
 from nbstamp.core.parameters import Json, Parameters
@@ -165,6 +166,29 @@ class StorageContract:
         assert other.target == target.numbered(1)
         assert self.read(storage, target) == data
 
+    def test_data_files_are_beside_their_notebook(self, storage: Storage) -> None:
+        if not storage.keeps_files:
+            pytest.skip("this storage keeps notebooks alone")
+        target = Target(("notebooks",), "Analysis.ipynb")
+        instances = [replace(_instance(f"data-{n}"), files=_FILES) for n in range(2)]
+        saved = self.save(storage, *((target, instance) for instance in instances))
+        wanted = {"Analysis.ipynb", "Analysis-1.ipynb", *(file.name for file in _FILES)}
+        assert len(saved) == 2
+        assert self.names(storage, target.folder) == wanted
+        for file in _FILES:
+            assert self.read(storage, Target(target.folder, file.name)) == file.data
+
+    def test_a_data_file_that_was_changed_stays_as_it_is(self, storage: Storage) -> None:
+        if not storage.keeps_files:
+            pytest.skip("this storage keeps notebooks alone")
+        target = Target(("notebooks",), "Analysis.ipynb")
+        beside = Target(target.folder, _FILES[0].name)
+        self.write(storage, beside, b"[0]")
+        with pytest.raises(NoFreeName, match=_FILES[0].name):
+            self.save(storage, (target, replace(_instance("first-one"), files=_FILES)))
+        assert self.read(storage, beside) == b"[0]"
+        assert self.names(storage, target.folder) == {beside.name}
+
     @pytest.mark.parametrize("name", AWKWARD_NAMES)
     def test_an_awkward_name_is_kept(self, storage: Storage, name: str) -> None:
         target, instance = Target((name.removesuffix(".ipynb"),), name), _instance("first-one")
@@ -210,6 +234,7 @@ class StorageContract:
         assert self.names(storage, target.folder) == {"Analysis.ipynb", "Analysis-1.ipynb"}
 
 
+_FILES = (DataFile("log-0123456789abcdef.json", b"[1, 2]\n"), DataFile("größe-ä.json", b"{}\n"))
 _OWN = b'{"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}'
 
 
@@ -571,6 +596,18 @@ class LanguageContract:
         ]
         self.assert_arrive([*texts, *together], tmp_path)
         assert not list(tmp_path.rglob("marker*"))
+
+    def test_data_is_read_from_its_file_where_the_language_can(self, tmp_path: Path) -> None:
+        data: Json = {"unit": "degC", "rows": [["2026-11-01", 1.5], ["2026-11-02", 2.5]]}
+        (tmp_path / "log-1.json").write_text(json.dumps(data))
+        if type(self.language).reading is Language.reading:
+            with pytest.raises(UnacceptableParameter, match="type: data"):
+                self.language.cell({"log": data}, {"log": "log-1.json"})
+            return
+        cell = self.language.cell({"log": data, "n": 1}, {"log": "log-1.json"})
+        found = self.run(cell, ["log", "n"], tmp_path)
+        assert self.arrived(found["log"], data)
+        assert self.arrived(found["n"], 1)
 
     def test_no_name_is_ever_code(self) -> None:
         for name in [

@@ -73,7 +73,7 @@ def stamp(template: Path, params: str | None, output: str | None) -> None:
             object_id=parameters.get("object_id"),
         )
         language = Languages.installed().find(indexed.kernel) if parameters else None
-        made = core.stamp(indexed, parameters, origin, language)
+        made = core.stamp(indexed, parameters, origin, language, files=output != "-")
         if output == "-":
             for segment in made.segments:
                 sys.stdout.buffer.write(segment)

@@ -13,7 +13,9 @@ from functools import cached_property
 from json.encoder import encode_basestring
 
 from nbstamp import __version__
+from nbstamp.core.contract import data_parameters
 from nbstamp.core.languages.base import Language
+from nbstamp.core.naming import safe_component
 from nbstamp.core.parameters import Json, Parameters
 from nbstamp.core.template import INJECTED, PROVENANCE, Template
 
@@ -36,6 +38,17 @@ class Origin:
     """The user's name; empty unless the site wants it in notebooks."""
 
 
+@dataclass(frozen=True, slots=True)
+class DataFile:
+    """A value that stands beside the notebook, because the template asks for it."""
+
+    name: str
+    """File name: the parameter and a hash of the value, so that one name never stands for two
+    contents and a retry finds its own file."""
+    data: bytes
+    """JSON in UTF-8, one item of a list or an object per line."""
+
+
 @dataclass(frozen=True)
 class Instance:
     """A finished notebook as bytes in pieces."""
@@ -45,6 +58,8 @@ class Instance:
     creation_id: str
     provenance: Mapping[str, Json]
     """``metadata.nbstamp`` as it is in the notebook."""
+    files: tuple[DataFile, ...] = ()
+    """What the notebook reads from its own folder; to be there before the notebook is."""
 
     @cached_property
     def size(self) -> int:
@@ -59,19 +74,29 @@ class Instance:
 
 
 def stamp(
-    template: Template, parameters: Parameters, origin: Origin, language: Language | None
+    template: Template,
+    parameters: Parameters,
+    origin: Origin,
+    language: Language | None,
+    *,
+    files: bool = True,
 ) -> Instance:
     """Put ``parameters`` into ``template`` as one new code cell, and ``origin`` into its metadata.
 
-    Without parameters no cell is made and ``language`` may be None. The same arguments give the
-    same bytes. Raises :class:`~nbstamp.core.errors.UnacceptableParameter` when the language cannot
-    hold a name or a value.
+    Values that the template declares as data become :attr:`Instance.files`, unless there is no
+    place for ``files``; then they are in the cell as all others. Without parameters no cell is
+    made and ``language`` may be None. The same arguments give the same bytes. Raises
+    :class:`~nbstamp.core.errors.UnacceptableParameter` when the language cannot hold a name or a
+    value.
     """
     source = ""
+    beside: dict[str, DataFile] = {}
     if parameters:
         if language is None:
             raise ValueError("parameters need a kernel language")
-        source = language.cell(parameters)
+        if files:
+            beside = _data_files(data_parameters(template.defaults), parameters)
+        source = language.cell(parameters, {name: file.name for name, file in beside.items()})
     provenance = _provenance(template, parameters, origin, source)
     body = memoryview(template.body)
     splices = [(template.provenance, _member(PROVENANCE, provenance))]
@@ -82,7 +107,35 @@ def stamp(
     for splice, content in sorted(splices, key=lambda pair: pair[0].at):
         segments += (body[done : splice.at], splice.before + content + splice.after)
         done = splice.at
-    return Instance((*segments, body[done:]), origin.creation_id, provenance)
+    return Instance(
+        (*segments, body[done:]), origin.creation_id, provenance, tuple(beside.values())
+    )
+
+
+def _data_files(names: frozenset[str], parameters: Parameters) -> dict[str, DataFile]:
+    # null stays null in the cell: there is no data
+    return {
+        name: _data_file(name, value)
+        for name, value in parameters.items()
+        if name in names and value is not None
+    }
+
+
+def _data_file(name: str, value: Json) -> DataFile:
+    def text(item: Json) -> str:
+        return json.dumps(item, ensure_ascii=False, allow_nan=False)
+
+    match value:
+        case list():
+            lines = [text(item) for item in value]
+            whole = "[\n" + ",\n".join(lines) + "\n]\n"
+        case dict():
+            lines = [f"{text(key)}: {text(item)}" for key, item in value.items()]
+            whole = "{\n" + ",\n".join(lines) + "\n}\n"
+        case _:
+            whole = f"{text(value)}\n"
+    data = whole.encode("utf-8")
+    return DataFile(safe_component(f"{name}-{hashlib.sha256(data).hexdigest()[:16]}.json"), data)
 
 
 def _provenance(

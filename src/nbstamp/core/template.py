@@ -78,6 +78,8 @@ class Template:
     kernel: Kernel
     cell_ids: frozenset[str]
     """Ids of the cells that stay."""
+    defaults: str
+    """Source of the cell tagged ``parameters``, or an empty text."""
     cell: Splice
     """Where the parameter cell goes (facts/parameter_cells.md section 4)."""
     provenance: Splice
@@ -437,6 +439,7 @@ def _clean(data: bytes, notebook: _Notebook, cells: list[_Cell], metadata: _Obje
         title=_title(data, kept),
         kernel=_kernel(data, metadata),
         cell_ids=frozenset(cell.id for cell in kept if cell.id),
+        defaults=next((_source(data, cell) for cell in kept if PARAMETERS in cell.tags), ""),
         cell=moved(_cell_splice(notebook, cells, kept, injected, layout)),
         provenance=moved(_provenance_splice(data, metadata)),
         indent=layout.indent,
@@ -527,14 +530,18 @@ _FENCE = re.compile(r" {0,3}(?:```|~~~)")
 _MARKUP = re.compile(r"!?\[([^\[\]]*+)\]\([^()]*+\)|<[^<>]*+>|\*\*|__|`")
 
 
+def _source(data: bytes, cell: _Cell) -> str:
+    source = _load(data, cell.source) if cell.source else ""
+    lines = source if isinstance(source, list) else [source]
+    return "".join(line for line in lines if isinstance(line, str))
+
+
 def _title(data: bytes, cells: Sequence[_Cell]) -> str:
     for cell in cells:
-        if cell.kind != "markdown" or cell.source is None:
+        if cell.kind != "markdown":
             continue
-        source = _load(data, cell.source)
-        lines = source if isinstance(source, list) else [source]
         fenced = False
-        for line in "".join(line for line in lines if isinstance(line, str)).splitlines():
+        for line in _source(data, cell).splitlines():
             if _FENCE.match(line):
                 fenced = not fenced
             elif not fenced and (match := _HEADING.match(line)) and (title := _plain(line, match)):

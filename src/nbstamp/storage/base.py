@@ -73,12 +73,16 @@ class Storage(Configurable):
 
     saves: ClassVar[bool] = True
     """False when nothing is kept here, so that the page can speak of a download."""
+    keeps_files: ClassVar[bool] = False
+    """True when :meth:`save` keeps ``instance.files`` beside the notebook. Where it does not, all
+    values are in the parameter cell, and there are no files."""
 
     @abstractmethod
     async def save(self, user: User, target: Target, instance: Instance) -> Outcome:
         """Store ``instance`` for ``user``, completely or not at all; never replace anything.
 
-        The same ``instance.creation_id`` again gives the notebook that is already there.
+        The same ``instance.creation_id`` again gives the notebook that is already there. With
+        :attr:`keeps_files`, the data files are there before the notebook is.
         Raises :class:`NoFreeName`, :class:`StorageFull` or :class:`StorageUnavailable`.
         """
 

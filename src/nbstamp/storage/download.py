@@ -1,4 +1,4 @@
-"""The storage that keeps nothing: the notebook goes to the browser."""
+"""The storage that keeps nothing: the notebook goes to the browser, with its data files if any."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ class DownloadStorage(Storage):
     """Hands notebooks to the browser."""
 
     saves: ClassVar[bool] = False
+    keeps_files: ClassVar[bool] = True
 
     async def save(self, user: User, target: Target, instance: Instance) -> Download:
         return Download(target.name, instance)

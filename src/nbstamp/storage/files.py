@@ -77,18 +77,22 @@ def save(
     segments: Sequence[bytes | memoryview],
     creation_id: str,
     *,
+    beside: Sequence[tuple[str, bytes]] = (),
     mode: int = 0o666,
     folder_mode: int = 0o777,
 ) -> Written:
     """Save a notebook at ``target`` below the open directory ``root``, under the first free name
     of its series; returns once it is on disk.
 
-    ``creation_id`` consists of ASCII letters, digits, ``-`` and ``_``. The modes are subject to
-    the umask. Raises :class:`NoFreeName`, :class:`UnacceptableFileName`, :class:`StorageFull` or
+    ``creation_id`` consists of ASCII letters, digits, ``-`` and ``_``. Files ``beside`` it are
+    there first; each name stands for its content, so one that is there with the same content is
+    taken as it is, and one that nobody's notebook reads does no harm. The modes are subject to the
+    umask. Raises :class:`NoFreeName`, :class:`UnacceptableFileName`, :class:`StorageFull` or
     :class:`StorageUnavailable`, and then has left nothing behind; only when the disk fails after
     the name was given, the notebook stays for the next try to find.
     """
-    _check(target)
+    for name in (target.name, *(name for name, _ in beside)):
+        _check(Target(target.folder, name))
     made: list[tuple[int, str]] = []
 
     def enter(parent: int, part: str) -> int:
@@ -106,7 +110,7 @@ def save(
         try:
             with _in_words("opening the folder"):
                 folder = _walk(root, target.folder, enter, stack)
-            return _save(folder, target, segments, creation_id, mode)
+            return _save(folder, target, segments, creation_id, mode, beside)
         except BaseException:
             for parent, part in reversed(made):
                 with suppress(OSError):  # also when somebody put something into it
@@ -226,6 +230,11 @@ def _notebooks(
 
 
 def _provenance(folder: int, name: str, holding: str) -> dict[str, Json] | None:
+    data = _content(folder, name)
+    return read_provenance(data) if data is not None and holding.encode() in data else None
+
+
+def _content(folder: int, name: str) -> bytes | None:
     """None for whatever cannot be read: that is nobody's earlier notebook."""
     try:
         # a name can be anything by now; O_NONBLOCK does not wait for the other end of a pipe
@@ -236,12 +245,11 @@ def _provenance(folder: int, name: str, holding: str) -> dict[str, Json] | None:
         found = os.fstat(file)
         if not stat.S_ISREG(found.st_mode) or found.st_size > LARGEST:
             return None
-        data = os.read(file, found.st_size)
+        return os.read(file, found.st_size)
     except OSError:
         return None
     finally:
         os.close(file)
-    return read_provenance(data) if holding.encode() in data else None
 
 
 # --- One new file -------------------------------------------------------------------------------
@@ -253,6 +261,7 @@ def _save(
     segments: Sequence[bytes | memoryview],
     creation_id: str,
     mode: int,
+    beside: Sequence[tuple[str, bytes]],
 ) -> Written:
     names: set[str] = set()
     files: list[_File] = []
@@ -265,6 +274,8 @@ def _save(
             if seen.provenance.get("creation_id") == creation_id:
                 os.fsync(folder)  # whoever made it may not have got that far
                 return Written(seen.target, existed=True)
+    for name, data in beside:
+        _save_beside(folder, name, data, mode)
     with ExitStack() as stack:
         with _in_words("writing the file"):
             draft, link = stack.enter_context(_draft(folder, mode))
@@ -283,6 +294,27 @@ def _save(
             log=_log(err, "writing the folder"),
         ) from None
     return written
+
+
+def _save_beside(folder: int, name: str, data: bytes, mode: int) -> None:
+    with _in_words("writing a data file"):
+        if _exists(folder, name):
+            _require_content(folder, name, data)
+            return
+        with _draft(folder, mode) as (draft, link):
+            _write(draft, (data,))
+            os.fsync(draft)
+            if not _linked(draft, partial(link, name)):
+                _require_content(folder, name, data)
+
+
+def _require_content(folder: int, name: str, data: bytes) -> None:
+    """Raise :class:`NoFreeName` unless the file is exactly ``data``."""
+    if _content(folder, name) != data:
+        raise NoFreeName(
+            f"The data file “{printable(name, 120)}” is there already and was changed since it was "
+            "made. It stays as it is; please choose another folder for the new notebook."
+        )
 
 
 def _name(

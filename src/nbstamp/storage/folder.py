@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 from urllib.parse import quote
 from weakref import WeakValueDictionary
 
@@ -31,6 +31,8 @@ R = TypeVar("R")
 
 class FolderStorage(Storage):
     """Saves notebooks in a directory. Permissions follow the umask of this process."""
+
+    keeps_files: ClassVar[bool] = True
 
     root = Unicode(
         "",
@@ -121,7 +123,8 @@ class FolderStorage(Storage):
 
     def _save(self, target: Target, instance: Instance) -> files.Written:
         with files.opened(self._root) as root:
-            return files.save(root, target, instance.segments, instance.creation_id)
+            beside = [(file.name, file.data) for file in instance.files]
+            return files.save(root, target, instance.segments, instance.creation_id, beside=beside)
 
     def _look(
         self, target: Target, same: Callable[[Mapping[str, Json]], bool]

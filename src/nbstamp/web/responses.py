@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 import unicodedata
+import zipfile
 from collections.abc import AsyncIterator
+from io import BytesIO
 from urllib.parse import quote
 
 from starlette.responses import Response, StreamingResponse
 
 from nbstamp.core.instance import Instance
+from nbstamp.core.naming import SUFFIX
 from nbstamp.service import Download
 
 NOTEBOOK = "application/x-ipynb+json"
 
 
 def attachment(download: Download) -> Response:
-    """A notebook for the browser to keep; its bytes are sent as they are, never joined."""
+    """A notebook for the browser to keep; its bytes are sent as they are, never joined. With its
+    data files it is a ZIP archive, the same bytes each time."""
+    if download.instance.files:
+        name = download.name.removesuffix(SUFFIX) + ".zip"
+        return Response(
+            _archive(download),
+            media_type="application/zip",
+            headers={"Content-Disposition": content_disposition(name)},
+        )
     return StreamingResponse(
         _pieces(download.instance),
         media_type=NOTEBOOK,
@@ -24,6 +35,18 @@ def attachment(download: Download) -> Response:
             "Content-Disposition": content_disposition(download.name),
         },
     )
+
+
+def _archive(download: Download) -> bytes:
+    archive = BytesIO()
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as made:
+        # the date of a ZipInfo is fixed
+        with made.open(zipfile.ZipInfo(download.name), "w") as notebook:
+            for segment in download.instance.segments:
+                notebook.write(segment)
+        for file in download.instance.files:
+            made.writestr(zipfile.ZipInfo(file.name), file.data, zipfile.ZIP_DEFLATED)
+    return archive.getvalue()
 
 
 async def _pieces(instance: Instance) -> AsyncIterator[bytes]:

@@ -86,8 +86,20 @@ class Language(ABC):
             f"the template or of the action may want to call it {name}_ instead."
         )
 
-    def cell(self, parameters: Mapping[str, Json]) -> str:
-        """Return the source of the whole parameter cell, in the order of ``parameters``.
+    def reading(self, name: str, file: str) -> str:
+        """Return the source that reads the JSON file ``file`` of the notebook's own folder into
+        the variable ``name``; it may use no other name.
+
+        Raises :class:`CannotHold` when the language has no JSON reader of its own.
+        """
+        raise CannotHold(
+            "the template asks for it in a data file, and JSON files can only be read with a "
+            "package. Its author can take the comment “type: data” away."
+        )
+
+    def cell(self, parameters: Mapping[str, Json], files: Mapping[str, str] | None = None) -> str:
+        """Return the source of the whole parameter cell, in the order of ``parameters``; those in
+        ``files`` are read from the file of that name.
 
         Raises :class:`UnacceptableParameter` for the first name or value that cannot be used.
         """
@@ -101,7 +113,10 @@ class Language(ABC):
                     suggestion=problem.suggestion,
                 )
             try:
-                lines.append(self.assignment(name, value))
+                if files and name in files:
+                    lines.append(self.reading(name, files[name]))
+                else:
+                    lines.append(self.assignment(name, value))
             except CannotHold as err:
                 raise UnacceptableParameter(
                     name, f"The value of “{name}” cannot be a value in {self.title}: {err}"
