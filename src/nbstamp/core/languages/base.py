@@ -125,5 +125,5 @@ class Language(ABC):
                     name, f"The value of “{name}” cannot be a value in {self.title}: {err}"
                 ) from None
         source = "\n".join(lines)
-        imports = [line for mentioned, line in self.imports.items() if mentioned in source]
-        return "\n".join([f"{self.comment} Parameters", *imports, *lines])
+        needed = [line for mentioned, line in self.imports.items() if mentioned in source]
+        return "\n".join([f"{self.comment} Parameters", *dict.fromkeys(needed), *lines])

@@ -8,7 +8,7 @@ finished literals, and this module decides where the lines end.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from nbstamp.core.parameters import Json
 
@@ -51,6 +51,13 @@ def is_table(value: Json) -> bool:
         and len(rows[0]) > 0
         and not any(isinstance(item, list | dict) for row in rows for item in row)
     )
+
+
+def around(before: str, node: Node, after: str) -> Node:
+    """``node`` between two texts that belong to its first and its last line."""
+    if isinstance(node, str):
+        return before + node + after
+    return replace(node, opening=before + node.opening, closing=node.closing + after)
 
 
 def lay_out(prefix: str, node: Node, suffix: str = "") -> list[str]:
