@@ -602,11 +602,11 @@ class LanguageContract:
         (tmp_path / "log-1.json").write_text(json.dumps(data))
         if type(self.language).reading is Language.reading:
             with pytest.raises(UnacceptableParameter, match="type: data"):
-                self.language.cell({"log": data}, {"log": "log-1.json"})
+                self.language.cell({"series": data}, {"series": "log-1.json"})
             return
-        cell = self.language.cell({"log": data, "n": 1}, {"log": "log-1.json"})
-        found = self.run(cell, ["log", "n"], tmp_path)
-        assert self.arrived(found["log"], data)
+        cell = self.language.cell({"series": data, "n": 1}, {"series": "log-1.json"})
+        found = self.run(cell, ["series", "n"], tmp_path)
+        assert self.arrived(found["series"], data)
         assert self.arrived(found["n"], 1)
 
     def test_no_name_is_ever_code(self) -> None:
