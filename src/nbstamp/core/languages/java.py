@@ -172,9 +172,10 @@ def _map(value: dict[str, Json], kind: Type) -> Weighed:
             Group(f"new HashMap<String, {_named(one)}>() {{{{ ", puts, " }}", separator=""),
             weight,
         )
-    given = f"<String, {_named(one)}>" if one.items or one.kind in {"any", "list", "object"} else ""
+    # without the types, the compiler takes a minute for 200 entries
     entries = [("", around(f"Map.entry({key}, ", node, ")")) for key, node, _ in items]
-    return Group(f"Map.{given}ofEntries(", entries, ")", trailing=False), weight
+    opening = f"Map.<String, {_named(one)}>ofEntries("
+    return Group(opening, entries, ")", trailing=False), weight
 
 
 def _text(text: str) -> str:
