@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 from collections.abc import Sequence
@@ -19,6 +20,8 @@ from nbstamp.testing import LanguageContract
 
 SCALA = Scala()
 HERE = Path(__file__).parent
+QUICK = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Xshare:auto -Xss8m"
+"""For a machine that lives for seconds."""
 
 
 class TestScala(LanguageContract):
@@ -57,7 +60,12 @@ out.close()
             ["scala", "-nc", "Main"],
         ):
             done = subprocess.run(
-                command, cwd=folder, capture_output=True, stdin=subprocess.DEVNULL, timeout=300
+                command,
+                cwd=folder,
+                capture_output=True,
+                stdin=subprocess.DEVNULL,
+                timeout=300,
+                env=os.environ | {"JAVA_OPTS": QUICK},
             )
             assert done.returncode == 0, (done.stdout + done.stderr)[-2000:]
         lines = (folder / "dump").read_bytes().splitlines()

@@ -39,15 +39,14 @@ class Java(Language):
         words=frozenset(
             "abstract assert boolean break byte case catch char class const continue default do "
             "double else enum extends false final finally float for goto if implements import "
-            "instanceof int interface long module native new null open opens package permits "
-            "private protected provides public record requires return sealed short static strictfp "
-            "super switch synchronized this throw throws to transient transitive true try uses var "
-            "void volatile when while with yield "
+            "instanceof int interface long native new null package permits private protected "
+            "public record return sealed short static strictfp super switch synchronized this "
+            "throw throws transient true try var void volatile while yield "
             "Arrays BigInteger Boolean Double HashMap Integer List Long Map Object Stream String "
             "Supplier java".split()
         ),
-        # JShell gives these names to results
-        steering=r"\d+|REPL|do_it|prepare_\w*|(display|render|kernel)",
+        # the class around each statement, and what kernels give to cells
+        steering=r"REPL|do_it\w*|display|render|kernel|magics",
         shadowed=frozenset(
             "ArrayList Collectors Exception IntStream LinkedHashMap Math Optional Set System "
             "Thread javax jdk org com".split()
