@@ -52,7 +52,7 @@ class Language(ABC):
     the language's lexical rules where no interpreter can be had."""
     names: ClassVar[Names] = Names()
     """Which names can be variables."""
-    imports: ClassVar[Mapping[str, str]] = {}
+    imports: ClassVar[tuple[tuple[str, str], ...]] = ()
     """What the source may mention, and the line that makes it known to the kernel; a cell holds
     the lines that it needs, before its assignments."""
     comment: ClassVar[str] = "#"
@@ -125,5 +125,5 @@ class Language(ABC):
                     name, f"The value of “{name}” cannot be a value in {self.title}: {err}"
                 ) from None
         source = "\n".join(lines)
-        needed = [line for mentioned, line in self.imports.items() if mentioned in source]
+        needed = [line for mentioned, line in self.imports if mentioned in source]
         return "\n".join([f"{self.comment} Parameters", *dict.fromkeys(needed), *lines])

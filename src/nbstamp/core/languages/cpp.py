@@ -44,7 +44,7 @@ _LIBRARY = """
     abort abs access alarm aligned_alloc alloca asctime asprintf atexit atof atoi atol atoll bcmp
     bcopy bsearch btowc bzero calloc canonicalize chdir chown clearenv clearerr clock clone close
     confstr creat crypt ctermid ctime cuserid daylight difftime div dprintf drand48 dup dup2
-    duplocale dysize ecvt environ erand48 execl execle execlp execv execve execvp exit explicit_bzero
+    duplocale dysize ecvt environ erand48 execl execle execlp execv execve execvp exit
     fclose fcntl fcvt fdopen feof ferror fflush ffs ffsl ffsll fgetc fgetpos fgets fgetwc fgetws
     fileno flockfile fmemopen fopen fork fprintf fputc fputs fputwc fputws fread free freelocale
     freopen fromfp fscanf fseek fseeko fsetpos fsync ftell ftello ftruncate funlockfile fwide
@@ -77,7 +77,8 @@ _LIBRARY = """
     wcstof wcstok wcstol wcstold wcstoll wcstombs wcstoq wcstoul wcstoull wcstouq wcswcs wcswidth
     wcsxfrm wctob wctomb wctrans wctype wcwidth wmemchr wmemcmp wmemcpy wmemmove wmempcpy wmemset
     wprintf write wscanf
-    EDEADLK EHWPOISON EOPNOTSUPP EWOULDBLOCK a64l at_quick_exit canonicalize_file_name canonicalizef
+    explicit_bzero EDEADLK EHWPOISON EOPNOTSUPP EWOULDBLOCK a64l at_quick_exit
+    canonicalize_file_name canonicalizef
     canonicalizel drand48_data fcloseall fd_mask fd_set fopencookie ftrylockfile getdate_err
     internal iscanonical iseqsig issignaling itimerspec iszero lconv llogb llogbf llogbl
     math_errhandling mbsnrtowcs mkostemp mkostemps mkstemps nextdown nextdownf nextdownl nextup
@@ -118,15 +119,15 @@ class Cpp(Language):
     aliases = ("c++", *(f"c++{year}" for year in ("11", "14", "17", "1z", "20", "2a", "23", "2b")))
     kernels = ("xcpp*", "cling*", "root")
     comment = "//"
-    imports = {
-        "std::any": "#include <any>",
-        "std::map": "#include <map>",
-        "std::nullptr_t": "#include <cstddef>",
-        "std::optional": "#include <optional>",
-        "std::string": "#include <string>",
-        "std::tuple": "#include <tuple>",
-        "std::vector": "#include <vector>",
-    }
+    imports = (
+        ("std::any", "#include <any>"),
+        ("std::map", "#include <map>"),
+        ("std::nullptr_t", "#include <cstddef>"),
+        ("std::optional", "#include <optional>"),
+        ("std::string", "#include <string>"),
+        ("std::tuple", "#include <tuple>"),
+        ("std::vector", "#include <vector>"),
+    )
 
     names = Names(
         grammar=re.compile(r"[A-Za-z][A-Za-z0-9]*(_[A-Za-z0-9]+)*_?").fullmatch,

@@ -23,32 +23,146 @@ class CSharp(Language):
     aliases = ("c#", "polyglot-notebook")
     kernels = (".net-csharp", "csharp", "icsharp*", "*-csharp")
     comment = "//"
-    imports = {
-        "BigInteger": "using System.Numerics;",
-        "List<": "using System.Collections.Generic;",
-        "Dictionary<": "using System.Collections.Generic;",
-    }
+    imports = (
+        ("BigInteger", "using System.Numerics;"),
+        ("List<", "using System.Collections.Generic;"),
+        ("Dictionary<", "using System.Collections.Generic;"),
+    )
 
     names = Names(
         grammar=re.compile(r"[A-Za-z][A-Za-z0-9_]*").fullmatch,
         rule="a variable consists of the letters A to Z, digits and underscores, and starts with a "
         "letter.",
         words=frozenset(
-            "abstract as async await base bool break byte case catch char checked class const "
-            "continue decimal default delegate do double dynamic else enum event explicit extern "
-            "false finally fixed float for foreach global goto if implicit in int interface "
-            "internal is lock long nameof namespace new nint notnull nuint null object operator "
-            "out override params partial private protected public readonly record ref required "
-            "return sbyte scoped sealed short sizeof stackalloc static string struct switch this "
-            "throw true try typeof uint ulong unchecked unmanaged unsafe ushort using var virtual "
-            "void volatile when where while with yield "
-            "BigInteger Dictionary List String System".split()
+            [
+                "abstract",
+                "as",
+                "async",
+                "await",
+                "base",
+                "bool",
+                "break",
+                "byte",
+                "case",
+                "catch",
+                "char",
+                "checked",
+                "class",
+                "const",
+                "continue",
+                "decimal",
+                "default",
+                "delegate",
+                "do",
+                "double",
+                "dynamic",
+                "else",
+                "enum",
+                "event",
+                "explicit",
+                "extern",
+                "false",
+                "finally",
+                "fixed",
+                "float",
+                "for",
+                "foreach",
+                "global",
+                "goto",
+                "if",
+                "implicit",
+                "in",
+                "int",
+                "interface",
+                "internal",
+                "is",
+                "lock",
+                "long",
+                "nameof",
+                "namespace",
+                "new",
+                "nint",
+                "notnull",
+                "nuint",
+                "null",
+                "object",
+                "operator",
+                "out",
+                "override",
+                "params",
+                "partial",
+                "private",
+                "protected",
+                "public",
+                "readonly",
+                "record",
+                "ref",
+                "required",
+                "return",
+                "sbyte",
+                "scoped",
+                "sealed",
+                "short",
+                "sizeof",
+                "stackalloc",
+                "static",
+                "string",
+                "struct",
+                "switch",
+                "this",
+                "throw",
+                "true",
+                "try",
+                "typeof",
+                "uint",
+                "ulong",
+                "unchecked",
+                "unmanaged",
+                "unsafe",
+                "ushort",
+                "using",
+                "var",
+                "virtual",
+                "void",
+                "volatile",
+                "when",
+                "where",
+                "while",
+                "with",
+                "yield",
+                "BigInteger",
+                "Dictionary",
+                "List",
+                "String",
+                "System",
+            ]
         ),
         # what .NET Interactive gives to cells
         steering=r"Kernel|KernelInvocationContext|InteractiveShell|display|Out|In",
         shadowed=frozenset(
-            "Array Console Convert DateTime Directory Enumerable Environment Exception File Guid "
-            "HTML Math Microsoft Object Path Random Task TimeSpan Tuple csi dotnet".split()
+            [
+                "Array",
+                "Console",
+                "Convert",
+                "DateTime",
+                "Directory",
+                "Enumerable",
+                "Environment",
+                "Exception",
+                "File",
+                "Guid",
+                "HTML",
+                "Math",
+                "Microsoft",
+                "Object",
+                "Path",
+                "Random",
+                "Task",
+                "TimeSpan",
+                "Tuple",
+                "csi",
+                "dotnet",
+            ]
         ),
     )
     meaning = Meaning(
@@ -100,16 +214,22 @@ def _node(value: Json, kind: Type) -> Node:
         kind = _TYPES.of(value)
     if isinstance(value, list):
         items = [("", _node(item, *kind.items)) for item in value]
-        return Group(f"new {_named(kind)} {{", items, "}", breaks=is_table(value))
+        return _braces(kind, items, breaks=is_table(value))
     if isinstance(value, dict):
         pairs = [(f"[{_text(key)}] = ", _node(item, *kind.items)) for key, item in value.items()]
-        return Group(f"new {_named(kind)} {{", pairs, "}")
+        return _braces(kind, pairs, breaks=False)
     if isinstance(value, str):
         if pieces := lines(value):
             items = [("", _text(line)) for line in pieces]
             return Group("string.Concat(", items, ")", trailing=False, breaks=True)
         return _text(value)
     return _scalar(value, kind)
+
+
+def _braces(kind: Type, items: list[tuple[str, Node]], *, breaks: bool) -> Node:
+    if not items:
+        return f"new {_named(kind)}()"
+    return Group(f"new {_named(kind)} {{ ", items, " }", breaks=breaks)
 
 
 def _scalar(value: float | None, kind: Type) -> str:

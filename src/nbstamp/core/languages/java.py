@@ -24,32 +24,113 @@ class Java(Language):
     aliases = ("jshell",)
     kernels = ("java", "ijava", "jjava*", "rapaio*", "ganymede*", "jbang*")
     comment = "//"
-    imports = {
-        "BigInteger": "import java.math.*;",
-        "List": "import java.util.*;",
-        "Map": "import java.util.*;",
-        "Supplier": "import java.util.function.*;",
-        "Stream": "import java.util.stream.*;",
-    }
+    imports = (
+        ("BigInteger", "import java.math.*;"),
+        ("List", "import java.util.*;"),
+        ("Map", "import java.util.*;"),
+        ("Supplier", "import java.util.function.*;"),
+        ("Stream", "import java.util.stream.*;"),
+    )
 
     names = Names(
         grammar=re.compile(r"[A-Za-z][A-Za-z0-9_]*").fullmatch,
         rule="a variable consists of the letters A to Z, digits and underscores, and starts with a "
         "letter.",
         words=frozenset(
-            "abstract assert boolean break byte case catch char class const continue default do "
-            "double else enum extends false final finally float for goto if implements import "
-            "instanceof int interface long native new null package permits private protected "
-            "public record return sealed short static strictfp super switch synchronized this "
-            "throw throws transient true try var void volatile while yield "
-            "Arrays BigInteger Boolean Double HashMap Integer List Long Map Object Stream String "
-            "Supplier java".split()
+            [
+                "abstract",
+                "assert",
+                "boolean",
+                "break",
+                "byte",
+                "case",
+                "catch",
+                "char",
+                "class",
+                "const",
+                "continue",
+                "default",
+                "do",
+                "double",
+                "else",
+                "enum",
+                "extends",
+                "false",
+                "final",
+                "finally",
+                "float",
+                "for",
+                "goto",
+                "if",
+                "implements",
+                "import",
+                "instanceof",
+                "int",
+                "interface",
+                "long",
+                "native",
+                "new",
+                "null",
+                "package",
+                "permits",
+                "private",
+                "protected",
+                "public",
+                "record",
+                "return",
+                "sealed",
+                "short",
+                "static",
+                "strictfp",
+                "super",
+                "switch",
+                "synchronized",
+                "this",
+                "throw",
+                "throws",
+                "transient",
+                "true",
+                "try",
+                "var",
+                "void",
+                "volatile",
+                "while",
+                "yield",
+                "Arrays",
+                "BigInteger",
+                "Boolean",
+                "Double",
+                "HashMap",
+                "Integer",
+                "List",
+                "Long",
+                "Map",
+                "Object",
+                "Stream",
+                "String",
+                "Supplier",
+                "java",
+            ]
         ),
         # the class around each statement, and what kernels give to cells
         steering=r"REPL|do_it\w*|display|render|kernel|magics",
         shadowed=frozenset(
-            "ArrayList Collectors Exception IntStream LinkedHashMap Math Optional Set System "
-            "Thread javax jdk org com".split()
+            [
+                "ArrayList",
+                "Collectors",
+                "Exception",
+                "IntStream",
+                "LinkedHashMap",
+                "Math",
+                "Optional",
+                "Set",
+                "System",
+                "Thread",
+                "javax",
+                "jdk",
+                "org",
+                "com",
+            ]
         ),
     )
     meaning = Meaning(

@@ -21,7 +21,7 @@ STEP = "    "
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Something in brackets."""
+    """Something in brackets; blanks inside them are for one line alone."""
 
     opening: str
     items: Sequence[tuple[str, Node]]
@@ -94,13 +94,13 @@ def _put(
         lines.append(f"{indent}{prefix}{node if line is None else line}{suffix}{continued}")
         return
     inside = indent + STEP
-    lines.append(f"{indent}{prefix}{node.opening}{node.continued}")
+    lines.append(f"{indent}{prefix}{node.opening.rstrip()}{node.continued}")
     if not _fill(node, lines, inside):
         last = len(node.items) - 1
         for number, (key, item) in enumerate(node.items):
             end = node.separator if number < last or node.trailing else ""
             _put(item, lines, key, inside, end, node.continued)
-    lines.append(f"{indent}{node.closing}{suffix}{continued}")
+    lines.append(f"{indent}{node.closing.lstrip()}{suffix}{continued}")
 
 
 def _fill(group: Group, lines: list[str], indent: str) -> bool:

@@ -22,7 +22,7 @@ class Rust(Language):
     aliases = ("evcxr",)
     kernels = ("rust", "evcxr*")
     comment = "//"
-    imports = {"BTreeMap": "use std::collections::BTreeMap;"}
+    imports = (("BTreeMap", "use std::collections::BTreeMap;"),)
 
     names = Names(
         grammar=re.compile(r"[a-z][A-Za-z0-9_]*").fullmatch,
@@ -30,10 +30,59 @@ class Rust(Language):
         rule="a variable consists of the letters A to Z, digits and underscores, and starts with "
         "a small letter.",
         words=frozenset(
-            "abstract as async await become box break const continue crate do dyn else enum "
-            "extern false final fn for gen if impl in let loop macro match mod move mut "
-            "override priv pub ref return self static struct super trait true try type typeof "
-            "unsafe unsized use virtual where while yield".split()
+            [
+                "abstract",
+                "as",
+                "async",
+                "await",
+                "become",
+                "box",
+                "break",
+                "const",
+                "continue",
+                "crate",
+                "do",
+                "dyn",
+                "else",
+                "enum",
+                "extern",
+                "false",
+                "final",
+                "fn",
+                "for",
+                "gen",
+                "if",
+                "impl",
+                "in",
+                "let",
+                "loop",
+                "macro",
+                "match",
+                "mod",
+                "move",
+                "mut",
+                "override",
+                "priv",
+                "pub",
+                "ref",
+                "return",
+                "self",
+                "static",
+                "struct",
+                "super",
+                "trait",
+                "true",
+                "try",
+                "type",
+                "typeof",
+                "unsafe",
+                "unsized",
+                "use",
+                "virtual",
+                "where",
+                "while",
+                "yield",
+            ]
         ),
         steering=r"evcxr_.*",
     )

@@ -22,7 +22,14 @@ class Scala(Language):
     name = "scala"
     title = "Scala"
     aliases = ("scala2", "scala3", "scala211", "scala212", "scala213")
-    kernels = ("scala*", "almond*", "spylon*", "apache_toree_scala", "toree_scala", "polynote-scala")
+    kernels = (
+        "scala*",
+        "almond*",
+        "spylon*",
+        "apache_toree_scala",
+        "toree_scala",
+        "polynote-scala",
+    )
     comment = "//"
 
     names = Names(
@@ -30,24 +37,100 @@ class Scala(Language):
         rule="a variable consists of the letters A to Z, digits and underscores, and starts with a "
         "letter.",
         words=frozenset(
-            "abstract case catch class def do else enum export extends false final finally for "
-            "forSome given if implicit import lazy macro match new null object override package "
-            "private protected return sealed super then this throw trait true try type val var "
-            "while with yield "
-            "Any BigInt Boolean Double Int Long Map Seq String scala java".split()
+            [
+                "abstract",
+                "case",
+                "catch",
+                "class",
+                "def",
+                "do",
+                "else",
+                "enum",
+                "export",
+                "extends",
+                "false",
+                "final",
+                "finally",
+                "for",
+                "forSome",
+                "given",
+                "if",
+                "implicit",
+                "import",
+                "lazy",
+                "macro",
+                "match",
+                "new",
+                "null",
+                "object",
+                "override",
+                "package",
+                "private",
+                "protected",
+                "return",
+                "sealed",
+                "super",
+                "then",
+                "this",
+                "throw",
+                "trait",
+                "true",
+                "try",
+                "type",
+                "val",
+                "var",
+                "while",
+                "with",
+                "yield",
+                "Any",
+                "BigInt",
+                "Boolean",
+                "Double",
+                "Int",
+                "Long",
+                "Map",
+                "Seq",
+                "String",
+                "scala",
+                "java",
+            ]
         ),
         # results, and the tools of almond, Ammonite and Spark
         steering=r"res\d+|cmd\d+|ammonite|almond|interp|repl|kernel|publish|spark|sc|sqlContext",
         shadowed=frozenset(
-            "Array Console Iterator List None Nil Option Range Right Left Set Some Stream System "
-            "Vector assert display identity locally math print printf println require".split()
+            [
+                "Array",
+                "Console",
+                "Iterator",
+                "List",
+                "None",
+                "Nil",
+                "Option",
+                "Range",
+                "Right",
+                "Left",
+                "Set",
+                "Some",
+                "Stream",
+                "System",
+                "Vector",
+                "assert",
+                "display",
+                "identity",
+                "locally",
+                "math",
+                "print",
+                "printf",
+                "println",
+                "require",
+            ]
         ),
     )
     meaning = Meaning(
         null="`null` of type `Any`",
         boolean="`Boolean`",
-        integer="`Int`, `Long` or `BigInt`, as its size asks; in a list or a map all of the largest "
-        "that is needed",
+        integer="`Int`, `Long` or `BigInt`, as its size asks; in a list or a map all of the "
+        "largest that is needed",
         number="`Double`; integers among them become `Double`, too, where that is exact",
         text="`String`",
         list="`Seq` of one type, or of `Any`; from about 30,000 different values on refused",
@@ -59,7 +142,8 @@ class Scala(Language):
         node, weight = _node(value, kind)
         jvm.check(value, weight)
         # a name that ends in an underscore would take the colon with it
-        declared = f"{name} : Any" if value is None else name
+        colon = " :" if name.endswith("_") else ":"
+        declared = f"{name}{colon} Any" if value is None else name
         return "\n".join(lay_out(f"val {declared} = ", node))
 
     def equivalent(self, value: Json) -> Json:

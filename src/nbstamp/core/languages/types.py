@@ -144,7 +144,10 @@ class Types:
 
 
 def exact_double(integer: int) -> float:
-    """``integer`` as a double. Raises :class:`CannotHold` when no double is exactly this integer."""
+    """``integer`` as a double.
+
+    Raises :class:`CannotHold` when no double is exactly this integer.
+    """
     if not is_double(integer):
         raise CannotHold(
             f"the integer {printable(str(integer), 40)} is too large for its integers, and a "
