@@ -166,6 +166,13 @@ def missing_tool(tool: str) -> NoReturn:
     pytest.skip(reason)
 
 
+def is_whole_double(value: int) -> bool:
+    """True for an integer of at most 53 binary digits and zeros behind them (IEEE 754)."""
+    value = abs(value)
+    lowest = value & -value
+    return value < 2**1024 and value.bit_length() - lowest.bit_length() < 53
+
+
 Launch = Callable[..., Site]
 """The fixture ``launch``: starts a server of the test's own."""
 

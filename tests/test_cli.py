@@ -54,6 +54,14 @@ def test_list_shows_paths_and_titles_and_what_is_broken(folder: Path) -> None:
     assert [bool(entry["broken"]) for entry in json.loads(done.stdout)] == [True, False, False]
 
 
+def test_list_says_which_languages_were_not_run_in_the_tests(folder: Path) -> None:
+    kernel = {"name": "julia-1.10", "display_name": "Julia 1.10", "language": "julia"}
+    (folder / "julia.ipynb").write_text(notebook("x", kernel=kernel))
+    assert "not in Julia itself" in run("list", cwd=folder).stdout
+    listed = json.loads(run("list", "--json", cwd=folder).stdout)
+    assert [entry["path"] for entry in listed if entry["caution"]] == ["julia.ipynb"]
+
+
 def test_show_says_what_a_template_is(folder: Path) -> None:
     found = json.loads(run("show", "--json", TEMPLATE, cwd=folder).stdout)
     assert found["title"] == "A template"

@@ -68,5 +68,52 @@ def test_two_languages_of_one_name_are_a_mistake() -> None:
         Languages([Python(), Python()])
 
 
-def test_the_installed_languages_include_python() -> None:
-    assert "python" in {language.name for language in Languages.installed()}
+INSTALLED = Languages.installed()
+
+
+@pytest.mark.parametrize(
+    ("kernel", "name"),
+    [
+        # as the kernels write them into notebooks
+        (Kernel("ir", "R", "r", "r"), "r"),
+        (Kernel("ir", "R", "R".lower(), ""), "r"),
+        (Kernel("xr", "R 4.3 (xr)", "r", "r"), "r"),
+        (Kernel("julia-1.10", "Julia 1.10.4", "julia", "julia"), "julia"),
+        (Kernel("julia-1.10", "", "", ""), "julia"),
+        (Kernel("octave", "Octave", "octave", "octave"), "octave"),
+        (Kernel("xoctave", "", "", ""), "octave"),
+        (Kernel("matlab", "Matlab", "matlab", "matlab"), "matlab"),
+        (Kernel("imatlab", "MATLAB", "matlab", "matlab"), "matlab"),
+        (Kernel("jupyter_matlab_kernel", "MATLAB Kernel", "", ""), "matlab"),
+        (Kernel("bash", "Bash", "bash", "bash"), "bash"),
+        (Kernel("calysto_bash", "Calysto Bash", "bash", "bash"), "bash"),
+        (Kernel("pysparkkernel", "PySpark", "python", "pyspark"), "python"),
+        (Kernel("pysparkkernel", "PySpark", "", "pyspark"), "python"),
+        (Kernel("pyspark3kernel", "PySpark3", "", "pyspark3"), "python"),
+        (Kernel("apache_toree_pyspark", "Apache Toree - PySpark", "", ""), "python"),
+        (Kernel("synapse_pyspark", "Synapse PySpark", "python", "python"), "python"),
+        (Kernel("sparkrkernel", "SparkR", "", "sparkr"), "r"),
+        (Kernel("apache_toree_sparkr", "Apache Toree - SparkR", "r", "r"), "r"),
+    ],
+)
+def test_kernels_in_the_wild_are_known(kernel: Kernel, name: str) -> None:
+    assert INSTALLED.find(kernel).name == name
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [("c", "a program of its own"), ("SAS", "macro"), ("fortran", "“fortran”. This server knows")],
+)
+def test_what_is_refused_on_purpose_is_refused_with_its_reason(name: str, reason: str) -> None:
+    with pytest.raises(UnsupportedLanguage, match=reason):
+        INSTALLED.find(Kernel("x", "", name.lower(), ""))
+    with pytest.raises(UnsupportedLanguage, match=reason):
+        INSTALLED.by_name(name)
+
+
+def test_languages_that_were_not_run_say_so() -> None:
+    assert {one.name for one in INSTALLED if one.caution} == {"julia", "matlab"}
+    assert "not in Julia itself" in INSTALLED.caution(Kernel("julia-1.10", "", "", ""))
+    assert INSTALLED.caution(Kernel("python3", "", "python", "")) == ""
+    assert INSTALLED.caution(Kernel("x", "", "cobol", "")) == ""
+    assert INSTALLED.caution(None) == ""

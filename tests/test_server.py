@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from nbstamp.web.requests import PATIENCE
-from support import Launch, Site
+from support import Launch, Site, notebook
 
 
 def test_alive_and_ready_are_two_questions(saves: Site) -> None:
@@ -53,6 +53,17 @@ def test_only_named_hosts_are_served_where_a_list_is_set(launch: Launch) -> None
     refused = site.client.get(site.url, headers={"Host": "evil.example"})
     assert refused.status_code == 400
     assert "Server.hosts" in refused.text
+
+
+def test_pages_say_which_languages_were_not_run_in_the_tests(
+    launch: Launch, tmp_path: Path
+) -> None:
+    kernel = {"name": "julia-1.10", "display_name": "Julia 1.10", "language": "julia"}
+    (tmp_path / "fit.ipynb").write_text(notebook("x", kernel=kernel))
+    site = launch("julia", f"--templates={tmp_path}")
+    assert site.client.get(site.url).text.count("not in Julia itself") == 1
+    assert "not in Julia itself" in site.confirmation("fit.ipynb", {"x": 1}).text
+    assert "itself" not in site.confirmation("sem/plain.ipynb", {"x": 1}).text
 
 
 def test_half_sent_requests_are_given_up_and_hold_nobody_up(saves: Site) -> None:

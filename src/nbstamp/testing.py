@@ -615,7 +615,6 @@ class LanguageContract:
             "",
             " ",
             "a b",
-            "a.b",
             "a;b",
             "a\nb",
             "1a",

@@ -35,24 +35,30 @@ def list_(templates: tuple[Path, ...], as_json: bool) -> None:
     catalogue = FolderCatalogue(roots=list(templates), limits=Limits())
     catalogue.scan()
     entries = catalogue.listing().entries
+    languages = Languages.installed()
     if as_json:
-        click.echo(json.dumps([_line(entry) for entry in entries], indent=1, ensure_ascii=False))
+        click.echo(
+            json.dumps([_line(entry, languages) for entry in entries], indent=1, ensure_ascii=False)
+        )
     else:
         width = max((len(entry.path) for entry in entries), default=0)
         for entry in entries:
             about = f"BROKEN: {entry.broken}" if entry.broken else entry.title
             click.echo(f"{entry.path:{min(width, 60)}}  {about}")
+            if caution := languages.caution(entry.kernel):
+                click.echo(f"{'':{min(width, 60)}}  {caution}")
         if not entries:
             click.echo("There are no templates (*.ipynb) here.", err=True)
     if any(entry.broken for entry in entries):
         raise SystemExit(FINDING)
 
 
-def _line(entry: Entry) -> dict[str, Any]:
+def _line(entry: Entry, languages: Languages) -> dict[str, Any]:
     return {
         "path": entry.path,
         "title": entry.title,
         "language": (entry.kernel.language or entry.kernel.info) if entry.kernel else "",
+        "caution": languages.caution(entry.kernel),
         "size": entry.size,
         "content_hash": entry.content_hash,
         "broken": entry.broken,

@@ -90,7 +90,7 @@ def create_app(
     programs = api.Api(service=service, identity=identity, urls=urls, public_origin=public_origin)
 
     async def catalogue(request: Request) -> Response:
-        return pages.catalogue(service.listing())
+        return pages.catalogue(service.listing(), service.languages)
 
     async def alive(request: Request) -> Response:
         return JSONResponse({"status": "alive"})

@@ -59,6 +59,16 @@ class Language(ABC):
     """What starts a comment line. A parameter cell always starts with a comment, so that no
     parameter can be the first thing a kernel reads (magics, shebangs)."""
 
+    @property
+    def caution(self) -> str:
+        """What people should know before they rely on a cell, as a sentence; usually nothing."""
+        if self.checked == "run":
+            return ""
+        return (
+            f"Cells in {self.title} are tested by its rules and not in {self.title} itself, which "
+            "cannot be had for the tests."
+        )
+
     @abstractmethod
     def assignment(self, name: str, value: Json) -> str:
         """Return the source that gives ``value`` to the variable ``name``, without a final newline.

@@ -67,6 +67,14 @@ def lay_out(prefix: str, node: Node, suffix: str = "") -> list[str]:
     return lines
 
 
+def flat(node: Node) -> str:
+    """``node`` on one line, however long it gets."""
+    if isinstance(node, str):
+        return node
+    items = f"{node.separator} ".join(key + flat(item) for key, item in node.items)
+    return node.opening + items + node.closing
+
+
 def _one_line(node: Node, room: int) -> str | None:
     """``node`` on one line of at most ``room`` columns, or None; gives up as soon as it is too
     long."""

@@ -20,7 +20,8 @@ class Python(Language):
 
     name = "python"
     title = "Python"
-    aliases = ("python3", "ipython", "ipython3")
+    # the last ones are what the Spark kernels call it
+    aliases = ("python3", "ipython", "ipython3", "pyspark", "pyspark3")
     kernels = (
         "python",
         "python3",
@@ -29,6 +30,12 @@ class Python(Language):
         "ipykernel",
         "conda-env-*-py",
         "xpython",
+        "xpython-*",
+        "pysparkkernel",
+        "pyspark3kernel",
+        "*_pyspark",
+        "pyspark*",
+        "spark_python*",
     )
 
     names = Names(

@@ -25,10 +25,10 @@ class Scala(Language):
     kernels = (
         "scala*",
         "almond*",
+        "*_scala",
+        "spark_scala*",
+        "sparkkernel",
         "spylon*",
-        "apache_toree_scala",
-        "toree_scala",
-        "polynote-scala",
     )
     comment = "//"
 
