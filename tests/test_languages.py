@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from nbstamp.core.errors import UnsupportedLanguage
+from nbstamp.core.errors import UnacceptableParameter, UnsupportedLanguage
 from nbstamp.core.languages import Languages
 from nbstamp.core.languages.base import Language
 from nbstamp.core.languages.python import Python
 from nbstamp.core.parameters import Json
 from nbstamp.core.template import Kernel
+from nbstamp.testing import VALUES, generated
 
 
 class Basic(Language):
@@ -94,6 +95,18 @@ INSTALLED = Languages.installed()
         (Kernel("synapse_pyspark", "Synapse PySpark", "python", "python"), "python"),
         (Kernel("sparkrkernel", "SparkR", "", "sparkr"), "r"),
         (Kernel("apache_toree_sparkr", "Apache Toree - SparkR", "r", "r"), "r"),
+        (Kernel("javascript", "JavaScript (Node.js)", "javascript", "javascript"), "javascript"),
+        (Kernel("jslab", "JavaScript", "javascript", "javascript"), "javascript"),
+        (Kernel("jslab", "JavaScript", "", ""), "javascript"),
+        (Kernel("tslab", "TypeScript", "typescript", "typescript"), "typescript"),
+        (Kernel("deno", "Deno", "typescript", "typescript"), "typescript"),
+        (Kernel("deno", "", "", ""), "typescript"),
+        (Kernel("ruby", "Ruby 3.1.2", "ruby", "ruby"), "ruby"),
+        (Kernel("ruby3", "", "", ""), "ruby"),
+        (Kernel("iperl", "IPerl 0.012", "perl", "perl"), "perl"),
+        (Kernel("jupyter-php", "PHP", "php", "php"), "php"),
+        (Kernel("xlua", "Lua (XLua)", "lua", "lua"), "lua"),
+        (Kernel("lua", "Lua", "lua", "lua"), "lua"),
     ],
 )
 def test_kernels_in_the_wild_are_known(kernel: Kernel, name: str) -> None:
@@ -117,3 +130,13 @@ def test_languages_that_were_not_run_say_so() -> None:
     assert INSTALLED.caution(Kernel("python3", "", "python", "")) == ""
     assert INSTALLED.caution(Kernel("x", "", "cobol", "")) == ""
     assert INSTALLED.caution(None) == ""
+
+
+@pytest.mark.parametrize("language", list(INSTALLED), ids=lambda language: language.name)
+def test_no_cell_holds_a_character_that_people_cannot_see(language: Language) -> None:
+    for value in [*VALUES, *generated(200)]:
+        try:
+            cell = language.cell({"value": value})
+        except UnacceptableParameter:
+            continue
+        assert cell.replace("\n", "").isprintable(), ascii(value)

@@ -99,11 +99,12 @@ class Language(ABC):
             f"the template or of the action may want to call it {name}_ instead."
         )
 
-    def reading(self, name: str, file: str) -> str:
-        """Return the source that reads the JSON file ``file`` of the notebook's own folder into
-        the variable ``name``; it may use no other name.
+    def reading(self, name: str, value: Json, file: str) -> str:
+        """Return the source that reads ``value`` from the JSON file ``file`` of the notebook's own
+        folder into the variable ``name``; it may use no other name.
 
-        Raises :class:`CannotHold` when the language has no JSON reader of its own.
+        Raises :class:`CannotHold` when the language has no JSON reader of its own, or one that
+        would change ``value``.
         """
         raise CannotHold(
             "the template asks for it in a data file, and JSON files can only be read with a "
@@ -127,7 +128,7 @@ class Language(ABC):
                 )
             try:
                 if files and name in files:
-                    lines.append(self.reading(name, files[name]))
+                    lines.append(self.reading(name, value, files[name]))
                 else:
                     lines.append(self.assignment(name, value))
             except CannotHold as err:

@@ -60,7 +60,7 @@ class Python(Language):
     def assignment(self, name: str, value: Json) -> str:
         return "\n".join(lay_out(f"{name} = ", _node(value)))
 
-    def reading(self, name: str, file: str) -> str:
+    def reading(self, name: str, value: Json, file: str) -> str:
         # without an import statement, which would need a name that a parameter may have
         return f'{name} = __import__("json").load(open({_text(file)}, encoding="utf-8"))'
 

@@ -87,7 +87,7 @@ class R(Language):
     def assignment(self, name: str, value: Json) -> str:
         return "\n".join(lay_out(f"{name} <- ", _node(value, 0)))
 
-    def reading(self, name: str, file: str) -> str:
+    def reading(self, name: str, value: Json, file: str) -> str:
         return f"{name} <- jsonlite::read_json({_text(file)}, bigint_as_char = TRUE)"
 
     def equivalent(self, value: Json) -> Json:
