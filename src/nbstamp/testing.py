@@ -603,13 +603,13 @@ class LanguageContract:
         data: Json = {"unit": "degC", "rows": [["2026-11-01", 1.5], ["2026-11-02", 2.5]]}
         (tmp_path / "log-1.json").write_text(json.dumps(data))
         try:
-            cell = self.language.cell({"log": data, "n": 1}, {"log": "log-1.json"})
+            cell = self.language.cell({"series": data, "n": 1}, {"series": "log-1.json"})
         except UnacceptableParameter as err:
-            if err.parameter == "log" and "data file" in err.message:
+            if err.parameter == "series" and "data file" in err.message:
                 return
             raise
-        found = self.run(cell, ["log", "n"], tmp_path)
-        assert self.arrived(found["log"], data)
+        found = self.run(cell, ["series", "n"], tmp_path)
+        assert self.arrived(found["series"], data)
         assert self.arrived(found["n"], 1)
 
     def test_no_name_is_ever_code(self) -> None:

@@ -52,6 +52,9 @@ class Language(ABC):
     the language's lexical rules where no interpreter can be had."""
     names: ClassVar[Names] = Names()
     """Which names can be variables."""
+    imports: ClassVar[tuple[tuple[str, str], ...]] = ()
+    """What the source may mention, and the line that makes it known to the kernel; a cell holds
+    the lines that it needs, before its assignments."""
     comment: ClassVar[str] = "#"
     """What starts a comment line. A parameter cell always starts with a comment, so that no
     parameter can be the first thing a kernel reads (magics, shebangs)."""
@@ -114,7 +117,7 @@ class Language(ABC):
 
         Raises :class:`UnacceptableParameter` for the first name or value that cannot be used.
         """
-        lines = [f"{self.comment} Parameters"]
+        lines: list[str] = []
         for name, value in parameters.items():
             if problem := self.name_problem(name):
                 raise UnacceptableParameter(
@@ -132,4 +135,6 @@ class Language(ABC):
                 raise UnacceptableParameter(
                     name, f"The value of “{name}” cannot be a value in {self.title}: {err}"
                 ) from None
-        return "\n".join(lines)
+        source = "\n".join(lines)
+        needed = [line for mentioned, line in self.imports if mentioned in source]
+        return "\n".join([f"{self.comment} Parameters", *dict.fromkeys(needed), *lines])

@@ -8,7 +8,7 @@ finished literals, and this module decides where the lines end.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from nbstamp.core.parameters import Json
 
@@ -21,7 +21,7 @@ STEP = "    "
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Something in brackets."""
+    """Something in brackets; blanks inside them are for one line alone."""
 
     opening: str
     items: Sequence[tuple[str, Node]]
@@ -51,6 +51,13 @@ def is_table(value: Json) -> bool:
         and len(rows[0]) > 0
         and not any(isinstance(item, list | dict) for row in rows for item in row)
     )
+
+
+def around(before: str, node: Node, after: str) -> Node:
+    """``node`` between two texts that belong to its first and its last line."""
+    if isinstance(node, str):
+        return before + node + after
+    return replace(node, opening=before + node.opening, closing=node.closing + after)
 
 
 def lay_out(prefix: str, node: Node, suffix: str = "") -> list[str]:
@@ -97,13 +104,13 @@ def _put(
         lines.append(f"{indent}{prefix}{node if line is None else line}{suffix}{continued}")
         return
     inside = indent + STEP
-    lines.append(f"{indent}{prefix}{node.opening}{node.continued}")
+    lines.append(f"{indent}{prefix}{node.opening.rstrip()}{node.continued}")
     if not _fill(node, lines, inside):
         last = len(node.items) - 1
         for number, (key, item) in enumerate(node.items):
             end = node.separator if number < last or node.trailing else ""
             _put(item, lines, key, inside, end, node.continued)
-    lines.append(f"{indent}{node.closing}{suffix}{continued}")
+    lines.append(f"{indent}{node.closing.lstrip()}{suffix}{continued}")
 
 
 def _fill(group: Group, lines: list[str], indent: str) -> bool:
