@@ -38,14 +38,11 @@ class Accounts:
     minimum_uid: int = 1000
 
     def find(self, username: str) -> Account:
-        """The account of a user.
+        """The account of a user, whose name :func:`check_name` has taken.
 
         Raises :class:`~nbstamp.core.errors.StorageUnavailable` when there is none that may be
         used.
         """
-        # made safe, it could be somebody else's name
-        if not username or safe_component(username) != username:
-            raise _unusable("its name cannot be part of a path")
         if self.uid is not None and self.gid is not None:
             found = Account(self.uid, self.gid, (), self._home(username, ""))
         else:
@@ -73,6 +70,13 @@ class Accounts:
         path = self.home.replace(USERNAME, username) if self.home else own
         # with a slash at its end, a link would be followed
         return path.rstrip("/")
+
+
+def check_name(username: str) -> None:
+    """Raise :class:`~nbstamp.core.errors.StorageUnavailable` unless a user's name is a plain one.
+    Made so, it could be somebody else's."""
+    if not username or safe_component(username) != username:
+        raise _unusable("its name cannot be part of a path")
 
 
 def _unusable(reason: str) -> StorageUnavailable:

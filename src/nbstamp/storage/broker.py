@@ -31,7 +31,7 @@ from typing import Any, NoReturn
 from nbstamp.core.errors import SaveUncertain, StorageUnavailable, TemplatingError
 from nbstamp.core.naming import Target
 from nbstamp.storage import files, privileges
-from nbstamp.storage.accounts import Account, Accounts
+from nbstamp.storage.accounts import Account, Accounts, check_name
 
 LARGEST = 128 * 1024
 """Bytes of one message."""
@@ -184,26 +184,28 @@ class Broker:
             request = json.loads(data)
             if request["act"] == "ping":
                 _answer(reply, b"{}")
-            elif refusal := self._refusal(user := str(request["user"])):
-                _answer(reply, _said(refusal))
             else:
+                self._admit(user := str(request["user"]))
                 self._start(user, request, notebook, reply)
+        except TemplatingError as err:
+            _answer(reply, _said(err))
         finally:
             for descriptor in notebook:
                 os.close(descriptor)
 
-    def _refusal(self, user: str) -> StorageUnavailable | None:
+    def _admit(self, user: str) -> None:
+        """Raise :class:`StorageUnavailable` when no child may be made for this user."""
+        check_name(user)
         self._reap()
         running = sum(act.user == user and not act.ended for act in self._acts.values())
         if running >= self._rules.writes:
-            return StorageUnavailable(
+            raise StorageUnavailable(
                 "Your home folder has not answered several times. Please try again later, or ask "
                 "the administrator of this server. Nothing was created.",
                 log=f"{running} children for this user have not ended",
             )
         if len(self._acts) >= TOTAL:
-            return _busy(f"{TOTAL} children have not ended")
-        return None
+            raise _busy(f"{TOTAL} children have not ended")
 
     def _start(
         self, user: str, request: Any, notebook: Sequence[int], reply: socket.socket
@@ -214,8 +216,7 @@ class Broker:
             child = os.fork()
         except OSError as err:
             os.close(reading)
-            _answer(reply, _said(_busy(f"no child: {os.strerror(err.errno or 0)}")))
-            return
+            raise _busy(f"no child: {os.strerror(err.errno or 0)}") from None
         else:
             if not child:
                 _end(writing, lambda: _act(request, self._rules, *notebook), seconds, notebook)
