@@ -168,7 +168,7 @@ def test_usable_names_are_variables(name: str, tmp_path: Path) -> None:
         ("PS1", "ps1"),
         ("Sample Name", "Sample_Name"),
         ("2nd", "n2nd"),
-        ("größe", "gro_e"),
+        ("größe", "grosse"),
         ("http_proxy", "http_proxy_"),
         ("histchars", "histchars_"),
         ("T", "t"),
