@@ -166,3 +166,16 @@ def test_a_refused_name_comes_with_a_better_one(name: str, suggestion: str | Non
 def test_names_that_hide_something_are_stamped_with_a_warning(name: str) -> None:
     assert SCALA.name_problem(name) is None
     assert f"{name}_" in (SCALA.name_warning(name) or "")
+
+
+def test_a_full_cell_compiles_and_a_fuller_one_is_refused(tmp_path: Path) -> None:
+    few: dict[str, Json] = {
+        "numbers": [[n / 7 for n in range(95)] for _ in range(12)],
+        "rows": [[f"text {n}", n / 3, None] for n in range(300)],
+        "objects": [{"text": f"text {n}", "n": n} for n in range(6)],
+    }
+    full = {f"{name}_{n}": few[name] for n in range(20) for name in ("numbers", "rows")}
+    full |= {f"objects_{n}": few["objects"] for n in range(50)}
+    assert TestScala().run(SCALA.cell(full), ["rows_19"], tmp_path) == {"rows_19": few["rows"]}
+    with pytest.raises(UnacceptableParameter, match="one cell can hold"):
+        SCALA.cell(full | {f"n{n}": [n] * 90 for n in range(40)})

@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import re
 
-from nbstamp.core.languages.base import Language, Meaning
+from nbstamp.core.languages.base import CannotHold, Language, Meaning
 from nbstamp.core.languages.layout import Group, Node, around, is_table, lay_out
 from nbstamp.core.languages.names import Names
 from nbstamp.core.languages.text import lines, octal, quoted
@@ -153,11 +153,17 @@ class Cpp(Language):
         list="`std::vector`; of several types a `std::tuple`, with more than 8 items a "
         "`std::vector<std::any>`; rows of equal length are tuples whose columns have a type each",
         object="`std::map<std::string, …>`, in alphabetical order; of several types with "
-        "`std::any`, which C++ has since 2017",
+        "`std::any`, which C++ has since 2017; more than some hundred entries are refused",
     )
 
     def assignment(self, name: str, value: Json) -> str:
         kind = _TYPES.of(value)
+        if (made := _slow(value, kind)) > _SLOW:
+            raise CannotHold(
+                f"it holds {made:,} texts, lists and entries that its compiler makes one by one, "
+                f"and more than {_SLOW} take it minutes. Rows of equal length, or lists of texts "
+                "or of numbers, can be as long as they like."
+            )
         return "\n".join(lay_out(f"{_named(kind)} {name} = ", _node(value, kind), ";"))
 
     def equivalent(self, value: Json) -> Json:
@@ -232,7 +238,7 @@ def _braces(value: list[Json] | dict[str, Json], kind: Type, name: str) -> Node:
             for key, item in value.items()
         ]
         return Group(f"{name}{{", pairs, "}")
-    if len(value) >= _MANY and kind.kind == "list" and (array := _array(value, *kind.items)):
+    if len(value) >= _MANY and (array := _array(value, *kind.items)):
         return array
     kinds = kind.items if kind.kind == "row" else kind.items * len(value)
     items = [("", _node(item, one)) for item, one in zip(value, kinds, strict=True)]
@@ -241,7 +247,27 @@ def _braces(value: list[Json] | dict[str, Json], kind: Type, name: str) -> Node:
 
 _MANY = 100
 """Items from which a list of anything but numbers is made from an array of constants: a compiler
-takes its time for each temporary text, tuple or vector, and none for a constant."""
+takes its time for each temporary text or tuple, and none for a constant."""
+_QUICK = {"boolean", "number", "long long"}
+_SLOW = 600
+"""Texts, lists and entries of maps that are made one by one: what a compiler does in seconds."""
+
+
+def _slow(value: Json, kind: Type) -> int:
+    """How many things are made one by one."""
+    if kind == ANY:
+        return 1 + _slow(value, _TYPES.of(value)) if isinstance(value, list | dict) else 1
+    if isinstance(value, dict):
+        return len(value) + sum(_slow(item, *kind.items) for item in value.values())
+    if isinstance(value, list) and value:
+        if kind.kind == "row":
+            return sum(_slow(*pair) for pair in zip(value, kind.items, strict=True))
+        if kind.items[0].kind in _QUICK:
+            return 1
+        if len(value) >= _MANY and _array(value, *kind.items):
+            return 1
+        return 1 + sum(_slow(item, *kind.items) for item in value)
+    return 1
 
 
 def _array(value: list[Json], kind: Type) -> Node | None:

@@ -15,6 +15,8 @@ PART = 400
 """Weight of what is put into a method of its own; one value weighs 1, what is around it 2."""
 METHOD = 1500
 """Weight that certainly fits into one method."""
+CELL = 4000
+"""Weight that certainly fits into the constructor of an object with nothing but values."""
 CONSTANTS = 60_000
 TEXT = 10_000
 """Characters of a text that certainly fit into one constant, each with up to 6 bytes."""

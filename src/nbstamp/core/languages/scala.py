@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
+from nbstamp.core.errors import UnacceptableParameter
 from nbstamp.core.languages import jvm
 from nbstamp.core.languages.base import Language, Meaning
 from nbstamp.core.languages.jvm import Weighed
@@ -11,7 +13,7 @@ from nbstamp.core.languages.layout import Group, Node, is_table, lay_out
 from nbstamp.core.languages.names import Names
 from nbstamp.core.languages.text import quoted, utf16
 from nbstamp.core.languages.types import ANY, Type, Types, exact_double
-from nbstamp.core.parameters import Json
+from nbstamp.core.parameters import Json, printable
 
 _TYPES = Types(integers=(("Int", 32), ("Long", 64), ("BigInt", 20_000)), depth=3)
 
@@ -137,6 +139,19 @@ class Scala(Language):
         object="`Map[String, …]`, in no order; from some hundred keys on refused",
     )
 
+    def cell(self, parameters: Mapping[str, Json], files: Mapping[str, str] | None = None) -> str:
+        source = super().cell(parameters, files)
+        weight = 0
+        for name, value in parameters.items():
+            weight += 2 + _node(value, _TYPES.of(value))[1]
+            if weight > jvm.CELL:  # the values of a cell are made in one method
+                raise UnacceptableParameter(
+                    name,
+                    f"The values up to “{printable(name)}” are more than one cell can hold in "
+                    "Scala. A list of rows can be longer than the same values in many parameters.",
+                )
+        return source
+
     def assignment(self, name: str, value: Json) -> str:
         kind = _TYPES.of(value)
         node, weight = _node(value, kind)
@@ -215,7 +230,7 @@ def _list(value: list[Json], kind: Type) -> Weighed:
     opening = f"Seq[{name}](" if one.items or one.optional or name not in _PLAIN else "Seq("
     items = [_node(item, one) for item in value]
     weight = 2 + sum(each for _, each in items)
-    if weight <= jvm.PART:
+    if weight <= _SHORT:
         return _sequence(opening, [node for node, _ in items], breaks=is_table(value)), weight
     divided = [
         ("() => ", _sequence(opening, [node for node, _ in part], breaks=is_table(value)))
@@ -227,6 +242,8 @@ def _list(value: list[Json], kind: Type) -> Weighed:
     return group, 2 + 2 * len(divided)
 
 
+_SHORT = 100
+"""Weight of a list that is made at one go, together with all others of the cell."""
 _PLAIN = {"Boolean", "Double", "Int", "Long", "BigInt", "String"}
 
 
