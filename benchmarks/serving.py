@@ -194,10 +194,10 @@ def measure(folder: Path, seconds: float) -> None:
             rates: dict[str, list[float]] = {key: [] for key in servers}
             peak: dict[str, float] = {}
             running = {}
-            for key, (start, _) in servers.items():
-                (base / key / "root").mkdir(parents=True)
-                running[key] = start(base / "templates", base / key / "root")
             try:
+                for key, (start, _) in servers.items():
+                    (base / key / "root").mkdir(parents=True)
+                    running[key] = start(base / "templates", base / key / "root")
                 for _ in range(3):
                     for key, (_, path) in servers.items():
                         rates[key].append(creations(running[key][1], path, name, seconds / 3))
