@@ -73,6 +73,8 @@ def demo(storage: str | None, save: Path, port: int | None, portal_port: int | N
                 _alone(for_portal, origin, save.resolve() if storage == "folder" else None, port)
         except KeyboardInterrupt:
             click.echo()
+        except OSError as err:
+            fail(f"{err.filename or save}: {err.strerror or err}", FINDING)
 
 
 def _interrupt(*_: object) -> NoReturn:

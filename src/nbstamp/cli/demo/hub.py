@@ -14,7 +14,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -22,7 +22,7 @@ from typing import Any
 
 from traitlets.config import Config
 
-NEEDED = ("jupyterhub", "jupyterlab", "ipykernel", "configurable_http_proxy", "httpx2")
+NEEDED = ("jupyterhub", "jupyterlab", "ipykernel", "configurable_http_proxy", "httpx2", "psutil")
 """Packages of the extra “demo”."""
 SERVICE = "templates"
 USERS = ("anna", "ben")
@@ -61,7 +61,8 @@ def configuration(
     c.JupyterHub.hub_bind_url = f"http://127.0.0.1:{ports.hub}"
     c.JupyterHub.db_url = "sqlite:///:memory:"
     c.JupyterHub.cookie_secret_file = str(scratch / "cookie_secret")
-    c.ConfigurableHTTPProxy.command = [sys.executable, "-c", _PROXY]
+    # without a limit of its own: it would cut off the hub's page that waits for a slow start at 20 s
+    c.ConfigurableHTTPProxy.command = [sys.executable, "-c", _PROXY, "--proxy-timeout=0"]
     c.ConfigurableHTTPProxy.api_url = f"http://127.0.0.1:{ports.proxy_api}"
     c.ConfigurableHTTPProxy.pid_file = str(scratch / "proxy.pid")
 
@@ -122,12 +123,27 @@ def running(
             _wait(hub, f"{address(ports)}healthz", log)
             yield hub
         finally:
-            hub.terminate()
-            try:
-                hub.wait(60)
-            except subprocess.TimeoutExpired:
-                hub.kill()
-                hub.wait()
+            _end(hub)
+
+
+def _end(hub: subprocess.Popen[Any]) -> None:
+    """Ask the hub to stop with all that it has started; what is left after a while is killed."""
+    import psutil
+
+    try:
+        started = psutil.Process(hub.pid).children(recursive=True)
+    except psutil.NoSuchProcess:
+        started = []
+    hub.terminate()
+    try:
+        hub.wait(30)
+    except subprocess.TimeoutExpired:
+        hub.kill()
+        hub.wait()
+    _, left = psutil.wait_procs(started, timeout=3)
+    for process in left:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
 
 
 def address(ports: Ports) -> str:
