@@ -22,7 +22,7 @@ from support import Launch, Site, create_form, forms, notebook, stamped, start
 
 OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 NAME = "Fe3O4 50 % #1 größe?"
-PATH = "sem/Analysis_{sample_name}.ipynb"
+PATH = "lab/Analysis_{sample_name}.ipynb"
 
 
 CONFIG = """
@@ -197,7 +197,7 @@ def test_a_click_on_the_portal_ends_in_jupyterlab(
     page.click("form#create button.primary")
     page.wait_for_url("**/lab/tree/**")
     run_in_lab(page, f"{len(NAME)} 21.5")
-    assert [file.name for file in (hub.home("anna") / "notebooks" / "sem").glob("*.ipynb")] == [
+    assert [file.name for file in (hub.home("anna") / "notebooks" / "lab").glob("*.ipynb")] == [
         "Analysis_Fe3O4 50 % #1 größe_.ipynb"
     ]
 
@@ -379,7 +379,7 @@ def test_a_program_is_told_that_the_server_has_to_run(hub_and_site: tuple[Hub, S
     hub.start_server("anna")
     made = site.client.post(url, json=wish, headers=headers)
     assert made.status_code == 201, made.text
-    path = "notebooks/sem/Analysis_program.ipynb"
+    path = "notebooks/lab/Analysis_program.ipynb"
     assert made.json()["path"] == path
     assert made.json()["url"] == f"/user/anna/lab/tree/{path}"
     assert site.client.post(url, json=wish, headers=headers).status_code == 200
