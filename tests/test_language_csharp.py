@@ -27,7 +27,7 @@ class TestCSharpShell(LanguageContract):
     Interactive."""
 
     language = CSHARP
-    rows = 1000  # the shell reads a statement again with each of its lines
+    rows = 400  # the shell reads a statement again with each of its lines
 
     def run(
         self, cell: str, names: Sequence[str], folder: Path, *, times: int = 1
