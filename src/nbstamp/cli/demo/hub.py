@@ -61,7 +61,7 @@ def configuration(
     c.JupyterHub.hub_bind_url = f"http://127.0.0.1:{ports.hub}"
     c.JupyterHub.db_url = "sqlite:///:memory:"
     c.JupyterHub.cookie_secret_file = str(scratch / "cookie_secret")
-    # without a limit of its own: it would cut off the hub's page that waits for a slow start at 20 s
+    # without a limit of its own, which would cut off the hub's page for a slow start after 20 s
     c.ConfigurableHTTPProxy.command = [sys.executable, "-c", _PROXY, "--proxy-timeout=0"]
     c.ConfigurableHTTPProxy.api_url = f"http://127.0.0.1:{ports.proxy_api}"
     c.ConfigurableHTTPProxy.pid_file = str(scratch / "proxy.pid")
