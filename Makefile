@@ -23,4 +23,4 @@ benchmark:
 	for each in benchmarks/*.py; do .venv/bin/python "$$each" || exit 1; done
 
 clean:
-	rm -rf .venv build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv build nbstamp-demo .mypy_cache .ruff_cache .pytest_cache .hypothesis

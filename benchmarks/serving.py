@@ -102,14 +102,19 @@ def started(command: list[str], environment: dict[str, str], port: int) -> subpr
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
+    name = " ".join(command[1:3])
     os.sched_setaffinity(process.pid, {CORE})
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise SystemExit(
+                f"{name} ended at once; “tools/setup benchmark” installs what it needs"
+            )
         with socket.socket() as attempt:
             if attempt.connect_ex(("127.0.0.1", port)) == 0:
                 return process
         time.sleep(0.05)
-    raise SystemExit(f"{command[0]} did not start")
+    raise SystemExit(f"{name} did not start")
 
 
 def nbstamp(templates: Path, root: Path) -> tuple[subprocess.Popen[bytes], int]:
@@ -189,10 +194,10 @@ def measure(folder: Path, seconds: float) -> None:
             rates: dict[str, list[float]] = {key: [] for key in servers}
             peak: dict[str, float] = {}
             running = {}
-            for key, (start, _) in servers.items():
-                (base / key / "root").mkdir(parents=True)
-                running[key] = start(base / "templates", base / key / "root")
             try:
+                for key, (start, _) in servers.items():
+                    (base / key / "root").mkdir(parents=True)
+                    running[key] = start(base / "templates", base / key / "root")
                 for _ in range(3):
                     for key, (_, path) in servers.items():
                         rates[key].append(creations(running[key][1], path, name, seconds / 3))

@@ -22,7 +22,7 @@ from nbstamp.app import build, configurables, options
 from nbstamp.cli import main
 from nbstamp.cli.configuration import described
 from nbstamp.core.errors import TemplatingError, UnacceptableParameter
-from nbstamp.core.languages import Languages
+from nbstamp.core.languages import REFUSED, Languages
 from nbstamp.core.languages.base import Language, Meaning
 from nbstamp.core.parameters import Json
 from nbstamp.web import api
@@ -265,6 +265,8 @@ def _languages() -> Iterator[str]:
     for one in Languages.installed():
         kernels = ", ".join(f"`{kernel}`" for kernel in one.kernels)
         yield f"| [{one.title}](_generated/languages/{one.name}.md) | {kernels} | {_checked(one)} |"
+    yield "\nRefused on purpose:\n"
+    yield from (f"- `{name}`: {reason}." for name, reason in REFUSED.items())
     yield "\n```{toctree}\n:hidden:\n"
     yield from (f"_generated/languages/{one.name}" for one in Languages.installed())
     yield "```\n"

@@ -159,11 +159,19 @@ class Site:
 
 
 def missing_tool(tool: str) -> NoReturn:
-    """Skip the test for want of ``tool``; with ``CI=true`` that is a failure."""
-    reason = f"{tool} is not installed"
+    """Skip the test for want of ``tool``, a program or a right; with ``CI=true`` that is a
+    failure."""
+    reason = f"this test needs {tool}"
     if os.environ.get("CI") == "true":
         pytest.fail(reason)
     pytest.skip(reason)
+
+
+def is_whole_double(value: int) -> bool:
+    """True for an integer of at most 53 binary digits and zeros behind them (IEEE 754)."""
+    value = abs(value)
+    lowest = value & -value
+    return value < 2**1024 and value.bit_length() - lowest.bit_length() < 53
 
 
 Launch = Callable[..., Site]
@@ -181,6 +189,7 @@ def start(
     environment: Mapping[str, str] | None = None,
     name: str = "server",
     root: Path | None = None,
+    cwd: Path | None = None,
     before: Sequence[str] = (),
 ) -> Site:
     """Start ``nbstamp serve`` with a free port, logging to ``folder/<name>.log``; ``before`` are
@@ -192,7 +201,7 @@ def start(
             [*before, sys.executable, "-m", "nbstamp", "serve", "--port=0", *arguments],
             stderr=output,
             stdout=output,
-            cwd=folder,
+            cwd=cwd or folder,
             env=clean | {"XDG_STATE_HOME": str(folder / "state")} | dict(environment or {}),
         )
     deadline = time.monotonic() + 60

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -15,6 +16,7 @@ from typing import Any
 
 import nbclient
 import nbformat
+import psutil
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
@@ -27,6 +29,9 @@ class Demo:
 
     portal: str
     server: str
+    said: str
+    """What it has said on the terminal."""
+    process: subprocess.Popen[bytes]
     saved: Path | None = None
 
 
@@ -40,28 +45,29 @@ def demo(folder: Path, *arguments: str) -> Iterator[Demo]:
             cwd=folder,
         )
     try:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 150
         while time.monotonic() < deadline and process.poll() is None:
-            addresses = re.findall(r"http://\S+", log.read_text())
-            if len(addresses) >= 2:
-                yield Demo(addresses[0], addresses[1])
+            said = log.read_text()
+            if "Ctrl+C" in said:
+                portal, server = re.findall(r"http://\S+", said)
+                yield Demo(portal, server, said, process)
                 return
             time.sleep(0.05)
         raise AssertionError(log.read_text())
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(60)
 
 
 @pytest.fixture(scope="module")
 def downloading(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    yield from demo(tmp_path_factory.mktemp("demo"))
+    yield from demo(tmp_path_factory.mktemp("demo"), "--storage=download")
 
 
 @pytest.fixture(scope="module")
 def saving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     folder = tmp_path_factory.mktemp("demo-saving")
-    for running in demo(folder, "--save", str(folder / "saved")):
+    for running in demo(folder, "--storage=folder", "--save", str(folder / "saved")):
         running.saved = folder / "saved"
         yield running
 
@@ -279,8 +285,49 @@ def test_every_text_can_be_read(browser: Browser, downloading: Demo, scheme: Any
 
 
 def test_the_demo_stops_by_itself(tmp_path: Path) -> None:
-    for running in demo(tmp_path):
+    for running in demo(tmp_path, "--storage=download"):
         assert running.portal.startswith("http://localhost:")
         assert running.server.startswith("http://127.0.0.1:")
     assert "Traceback" not in (tmp_path / "demo.log").read_text()
     assert os.listdir(tmp_path) == ["demo.log"]
+
+
+def test_the_demo_ends_in_a_notebook_that_runs_in_jupyterlab(
+    context: BrowserContext, tmp_path: Path
+) -> None:
+    context.set_default_timeout(120_000)
+    page = context.new_page()
+    for running in demo(tmp_path):
+        processes = psutil.Process(running.process.pid).children(recursive=True)
+        address = objects(page, running.portal)[0]
+        page.goto(address)
+        params = sent(page)
+        page.locator("form:has(input[name=params]) button").first.click()
+        (password,) = re.findall(r"password (\w+)", running.said)
+        page.fill("input[name=username]", "anna")
+        page.fill("input[name=password]", password)
+        page.locator("form:has(input[name=password]) [type=submit]").click()
+        page.wait_for_selector("form#create")
+        create_button(page).click()
+        notebook = page.locator(".jp-NotebookPanel:visible")
+        notebook.wait_for()
+        assert running.server.startswith(page.url.partition("/user/anna/lab/tree/")[0])
+        (file,) = (tmp_path / "nbstamp-demo/home/anna/notebooks").glob("*/*.ipynb")
+        assert same(variables(file, list(params)), params)
+        page.get_by_role("menuitem", name="Run", exact=True).click()
+        page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+        notebook.locator(".jp-OutputArea-output img").first.wait_for()
+        processes += psutil.Process(running.process.pid).children(recursive=True)
+        running.process.send_signal(signal.SIGINT)
+        assert running.process.wait(60) == 0
+    assert not [process for process in processes if process.is_running()]
+    assert "Traceback" not in (tmp_path / "demo.log").read_text()
+    assert sorted(os.listdir(tmp_path)) == ["demo.log", "nbstamp-demo"]
+
+
+def test_a_demo_whose_hub_ends_says_so(tmp_path: Path) -> None:
+    for running in demo(tmp_path):
+        (hub,) = psutil.Process(running.process.pid).children()
+        hub.terminate()
+        assert running.process.wait(60) == 1
+    assert "the JupyterHub has ended; its log is" in (tmp_path / "demo.log").read_text()

@@ -25,7 +25,7 @@ from nbstamp.catalogue.folders import FolderCatalogue
 from nbstamp.catalogue.near import Near
 from nbstamp.core.errors import BrokenTemplate, UnknownTemplate
 from nbstamp.core.parameters import Limits
-from support import notebook
+from support import missing_tool, notebook
 
 HALF = notebook("x").rpartition("}")[0].rstrip()
 """A notebook that is still being saved."""
@@ -463,7 +463,7 @@ def test_a_root_that_comes_late_and_vanishes_keeps_its_last_listing(
 def test_a_mount_point_without_its_mount_keeps_the_last_listing(tmp_path: Path) -> None:
     with tempfile.TemporaryDirectory(dir="/dev/shm") as empty:
         if Path(empty).stat().st_dev == tmp_path.stat().st_dev:
-            pytest.skip("there is no second file system to write to")
+            missing_tool("a second file system at /dev/shm")
         write(tmp_path, "mounted/a.ipynb", titled("good"))
         root = tmp_path / "root"
         root.symlink_to("mounted")

@@ -54,6 +54,14 @@ def test_list_shows_paths_and_titles_and_what_is_broken(folder: Path) -> None:
     assert [bool(entry["broken"]) for entry in json.loads(done.stdout)] == [True, False, False]
 
 
+def test_list_says_which_languages_were_not_run_in_the_tests(folder: Path) -> None:
+    kernel = {"name": "julia-1.10", "display_name": "Julia 1.10", "language": "julia"}
+    (folder / "julia.ipynb").write_text(notebook("x", kernel=kernel))
+    assert "not in Julia itself" in run("list", cwd=folder).stdout
+    listed = json.loads(run("list", "--json", cwd=folder).stdout)
+    assert [entry["path"] for entry in listed if entry["caution"]] == ["julia.ipynb"]
+
+
 def test_show_says_what_a_template_is(folder: Path) -> None:
     found = json.loads(run("show", "--json", TEMPLATE, cwd=folder).stdout)
     assert found["title"] == "A template"
@@ -66,6 +74,19 @@ def test_show_says_where_a_notebook_comes_from(folder: Path) -> None:
     run("stamp", TEMPLATE, "--params", '{"sample": "x"}', "-o", "made.ipynb", cwd=folder)
     found = json.loads(run("show", "--json", "made.ipynb", cwd=folder).stdout)
     assert found["made_by_nbstamp"]["template"] == "fit_{sample}.ipynb"
+
+
+def test_what_stands_in_a_file_does_not_steer_the_terminal(folder: Path) -> None:
+    made = json.loads(notebook("1"))
+    made["cells"][0]["source"] = "# \x1b[31mred \ud800"
+    made["metadata"]["nbstamp"] = {"template": "\ud800", "\x1b[0m": "\u202e"}
+    (folder / "odd.ipynb").write_text(json.dumps(made))
+    for command in (("list",), ("show", "odd.ipynb")):
+        shown = run(*command, cwd=folder)
+        assert shown.returncode == 0
+        assert "\\u001b[31mred ?" in shown.stdout
+        assert shown.stdout.replace("\n", "").isprintable()
+        assert json.loads(run(*command, "--json", cwd=folder).stdout)
 
 
 def test_stamp_names_the_notebook_and_never_replaces_one(folder: Path) -> None:
@@ -172,12 +193,16 @@ def test_every_example_line_of_the_configuration_is_python_and_accepted(folder: 
     generated = run("config", "--generate", cwd=folder).stdout
     examples = [line[2:] for line in generated.splitlines() if line.startswith("# c.")]
     assert len(examples) > 20
-    for line in examples:
-        if "secrets" in line or "storage" in line:
-            continue
-        (folder / "example.py").write_text(f"{line}\nc.Server.templates = ['sem']\n")
-        done = run("config", "--check", "-f", "example.py", cwd=folder, HOME=str(folder))
-        assert done.returncode == 0, (line, done.stderr)
+    usable = [line for line in examples if "secrets" not in line and "storage" not in line]
+    usable.append("c.Server.templates = ['sem']")
+    (folder / "example.py").write_text("\n".join(usable))
+    told = {
+        "JUPYTERHUB_API_URL": "http://127.0.0.1:8081/hub/api",
+        "JUPYTERHUB_API_TOKEN": "a" * 32,
+        "JUPYTERHUB_CLIENT_ID": "service-templates",
+    }
+    done = run("config", "--check", "-f", "example.py", cwd=folder, HOME=str(folder), **told)
+    assert done.returncode == 0, done.stderr
 
 
 def test_config_lists_every_option_with_default_and_help(folder: Path) -> None:

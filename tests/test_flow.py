@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -397,6 +399,62 @@ def test_a_storage_that_fails_offers_the_notebook_as_a_download(
     retry = next(f for f in forms(page.text) if "Try again" in f.buttons)
     assert site.send(create_form(site.send(retry))).status_code == 200
     assert site.client.get(f"{site.url}readyz").status_code == 200
+
+
+@pytest.mark.parametrize("layout", ["a link to the root", "a Kubernetes ConfigMap"])
+def test_500_deployments_under_load_never_show(launch: Launch, tmp_path: Path, layout: str) -> None:
+    """Templates are swapped as a whole; whoever works meanwhile gets the old or the new ones."""
+    releases, root = tmp_path / "releases", tmp_path / "notebooks"
+    link = releases / ("current" if layout == "a link to the root" else "..data")
+    root.mkdir()
+
+    def deploy(number: int) -> None:
+        release = releases / f"..release_{number}"
+        (release / "deployed").mkdir(parents=True)
+        (release / "deployed/fit.ipynb").write_text(notebook(f"release = {number}"))
+        draft = releases / "..draft"
+        draft.symlink_to(release.name)
+        draft.replace(link)
+        if number > 1:  # as Kubernetes does it, right after the swap
+            shutil.rmtree(releases / f"..release_{number - 1}")
+
+    deploy(0)
+    templates = link
+    if layout == "a Kubernetes ConfigMap":
+        (releases / "deployed").symlink_to("..data/deployed")
+        templates = releases
+    arguments = ("--storage=folder", f"--FolderStorage.root={root}", f"--templates={templates}")
+    site = launch(
+        layout.replace(" ", "_"), *arguments, "--FolderCatalogue.interval=0.05", root=root
+    )
+    done = threading.Event()
+
+    def work(number: int) -> tuple[int, int]:
+        created = changed = 0
+        while not done.is_set() or not created:
+            page = site.confirmation("deployed/fit.ipynb", {"worker": number})
+            assert page.status_code == 200, page.text
+            answer = site.send(create_form(page))
+            if answer.status_code == 409:
+                assert "The template has changed" in answer.text
+                changed += 1
+            else:
+                assert answer.status_code == 200, answer.text
+                created += 1
+        return created, changed
+
+    with ThreadPoolExecutor(4) as pool:
+        working = [pool.submit(work, number) for number in range(4)]
+        for number in range(1, 501):
+            deploy(number)
+        done.set()
+        created, changed = map(sum, zip(*(each.result() for each in working), strict=True))
+    assert changed > 0
+    assert len(site.notebooks()) == created
+    for path in site.notebooks():
+        made = nbformat.read(root / path, as_version=4)
+        assert re.fullmatch(r"release = \d+", made.cells[-1].source)
+    assert "500" not in {line.split()[-3] for line in site.log.read_text().splitlines()[1:]}
 
 
 def test_a_kernel_gets_another_name_and_the_page_says_so(launch: Launch, tmp_path: Path) -> None:

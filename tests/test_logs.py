@@ -30,8 +30,9 @@ def test_the_logs_hold_no_value_and_no_token(logs: Path) -> None:
     ours = sorted(set(logs.glob("*.log")) - set(hubs))
     text = read(ours)
     assert text.count("nbstamp.audit") > 20
+    # a user's own Jupyter names the user's own files in its log, and these may hold a value
+    assert not [value for value in SENT if value in text]
     for log in (text, read(hubs)):
-        assert not [value for value in SENT if value in log]
         assert not [token for token in TOKENS if token[:40] in log]
         assert "gAAAA" not in log
     assert "unforeseen" not in text

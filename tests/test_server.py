@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import http.client
+import json
 import os
 import re
 import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import pytest
 
 from nbstamp.web.requests import PATIENCE
-from support import Launch, Site
+from support import Launch, Site, notebook
 
 
 def test_alive_and_ready_are_two_questions(saves: Site) -> None:
@@ -47,12 +50,40 @@ def test_a_template_is_there_as_soon_as_it_is_saved(saves: Site, templates: Path
     assert saves.confirmation(path, {"a": 1}).status_code == 404
 
 
+def test_a_title_with_half_a_character_spoils_no_page(saves: Site, templates: Path) -> None:
+    file = templates / "sem" / "half a character.ipynb"
+    made = json.loads((templates / "sem/plain.ipynb").read_text())
+    made["cells"][0]["source"] = "# A title \ud83d"
+    made["metadata"]["kernelspec"]["display_name"] = "Python \udd2c"
+    file.write_text(json.dumps(made))
+    path = quote(f"sem/{file.name}")
+    deadline = time.monotonic() + 30
+    while "A title ?" not in saves.client.get(saves.url).text and time.monotonic() < deadline:
+        time.sleep(0.1)
+    for page in ("", f"t/{path}", "api/v1/templates", f"api/v1/templates/{path}"):
+        answer = saves.client.get(saves.url + page)
+        assert answer.status_code == 200
+        assert "A title ?" in answer.text
+    file.unlink()
+
+
 def test_only_named_hosts_are_served_where_a_list_is_set(launch: Launch) -> None:
     site = launch("hosts", "--Server.hosts=['127.0.0.1']")
     assert site.client.get(site.url).status_code == 200
     refused = site.client.get(site.url, headers={"Host": "evil.example"})
     assert refused.status_code == 400
     assert "Server.hosts" in refused.text
+
+
+def test_pages_say_which_languages_were_not_run_in_the_tests(
+    launch: Launch, tmp_path: Path
+) -> None:
+    kernel = {"name": "julia-1.10", "display_name": "Julia 1.10", "language": "julia"}
+    (tmp_path / "fit.ipynb").write_text(notebook("x", kernel=kernel))
+    site = launch("julia", f"--templates={tmp_path}")
+    assert site.client.get(site.url).text.count("not in Julia itself") == 1
+    assert "not in Julia itself" in site.confirmation("fit.ipynb", {"x": 1}).text
+    assert "itself" not in site.confirmation("sem/plain.ipynb", {"x": 1}).text
 
 
 def test_half_sent_requests_are_given_up_and_hold_nobody_up(saves: Site) -> None:
@@ -70,6 +101,21 @@ def test_half_sent_requests_are_given_up_and_hold_nobody_up(saves: Site) -> None
     assert sum(answer.startswith(b"HTTP/1.1 408") for answer in answers) == 25
     for connection in waiting:
         connection.close()
+
+
+def test_a_proxy_may_use_an_idle_connection_again(saves: Site) -> None:
+    """Longer than uvicorn would keep it: a request that meets a closing connection is lost."""
+    where = urlsplit(saves.url)
+    connection = http.client.HTTPConnection(str(where.hostname), where.port, timeout=20)
+    connection.auto_open = False  # one connection, or none
+    connection.connect()
+    for pause in (PATIENCE + 1, 0):
+        connection.request("GET", f"{where.path}healthz")
+        answer = connection.getresponse()
+        assert answer.getheader("Keep-Alive") == "timeout=60"
+        assert answer.read() == b'{"status":"alive"}'
+        time.sleep(pause)
+    connection.close()
 
 
 def test_a_signal_lets_a_running_request_finish(launch: Launch) -> None:
@@ -115,10 +161,16 @@ def test_a_port_that_is_taken_is_said_in_one_line(templates: Path, tmp_path: Pat
 
 
 def test_a_clients_address_and_query_stay_out_of_the_log(saves: Site) -> None:
-    saves.client.get(saves.template_url("sem/plain.ipynb") + "?params=%7B%22q%22%3A%22query%22%7D")
-    line = saves.log.read_text().splitlines()[-1]
-    assert "GET /templates/t/sem/plain.ipynb 200" in line
-    assert "?" not in line
+    # a path of its own: requests of other tests may still be ending
+    address = saves.template_url("sem/in the log.ipynb")
+    saves.client.get(address + "?params=%7B%22q%22%3A%22query%22%7D")
+    # the line is written when the answer is out
+    while not (found := re.findall(r"(?m)^.*in the log\.ipynb.*\n", saves.log.read_text())):
+        time.sleep(0.02)
+    (line,) = found
+    assert re.fullmatch(
+        r"\S+ \S+ INFO nbstamp\.access: GET /templates/t/sem/in the log\.ipynb 200 \d+ ms\n", line
+    )
     forged = saves.template_url("sem/a\n2026-01-01 INFO nbstamp.audit: forged.ipynb")
     saves.client.get(forged)
     assert not re.search(r"^2026-01-01 INFO nbstamp.audit", saves.log.read_text(), re.MULTILINE)

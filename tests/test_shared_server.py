@@ -285,3 +285,32 @@ def test_the_configuration_is_checked_with_the_broker(
     refused = check(without_rights(accounts))
     assert refused.returncode == 1
     assert "it has no right to become another user" in refused.stderr
+
+
+def test_the_doctor_tries_the_homes_of_ordinary_accounts(
+    accounts: tuple[str, ...], folder: Path, published: str
+) -> None:
+    def examined(*users: str) -> str:
+        done = subprocess.run(
+            [
+                *accounts,
+                *(sys.executable, "-m", "nbstamp", "doctor"),
+                *(f"--user={user}" for user in users),
+                published.replace("--templates", "--Server.templates"),
+                *(word.replace("--storage", "--Server.storage") for word in ARGUMENTS[:1]),
+                *(word.replace("--identity", "--Server.identity") for word in ARGUMENTS[1:2]),
+                *ARGUMENTS[2:],
+            ],
+            cwd=folder,
+            env=os.environ | ENVIRONMENT,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 1, done.stderr  # the address of this server is not known
+        return done.stdout
+
+    assert re.search(r"(?m)^ok +homes: a notebook can be saved for anna$", examined("anna"))
+    assert not (folder / "homes" / "anna" / "notebooks").exists()
+    assert re.search(r"(?m)^WRONG +homes: .*“?nobody-here", examined("anna", "nobody-here"))
+    assert re.search(r"(?m)^not seen +homes: name an ordinary account", examined())

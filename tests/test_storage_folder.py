@@ -40,6 +40,7 @@ from saving import (
     strace,
     tree,
 )
+from support import missing_tool
 
 TARGET = Target(("notebooks", "sem"), "Analysis.ipynb")
 
@@ -103,7 +104,7 @@ class TestFolderStorageOnFuse(TestFolderStorage):
         behind.mkdir()
         mounted.mkdir()
         if not shutil.which("bindfs"):
-            pytest.skip("bindfs is not installed, so there is no FUSE file system to try")
+            missing_tool("bindfs")
         made = subprocess.run(
             ["bindfs", "--no-allow-other", behind, mounted],
             check=False,

@@ -276,8 +276,10 @@ class Ready:
     base_url: str
     """Starts and ends with a slash."""
     catalogue: Catalogue
-    service: Service
+    identity: Identity
     storage: Storage
+    tokens: Tokens
+    service: Service
 
     @contextmanager
     def started(self) -> Iterator[Sequence[str]]:
@@ -396,7 +398,16 @@ def _build(config: Config) -> Ready:
         hosts=server.hosts,
         ready=storage.problems,
     )
-    return Ready(app, server, base_url, catalogue, service, storage)
+    return Ready(
+        app=app,
+        server=server,
+        base_url=base_url,
+        catalogue=catalogue,
+        identity=identity,
+        storage=storage,
+        tokens=tokens,
+        service=service,
+    )
 
 
 def _one_hub(config: Config) -> Config:

@@ -602,13 +602,14 @@ class LanguageContract:
     def test_data_is_read_from_its_file_where_the_language_can(self, tmp_path: Path) -> None:
         data: Json = {"unit": "degC", "rows": [["2026-11-01", 1.5], ["2026-11-02", 2.5]]}
         (tmp_path / "log-1.json").write_text(json.dumps(data))
-        if type(self.language).reading is Language.reading:
-            with pytest.raises(UnacceptableParameter, match="type: data"):
-                self.language.cell({"log": data}, {"log": "log-1.json"})
-            return
-        cell = self.language.cell({"log": data, "n": 1}, {"log": "log-1.json"})
-        found = self.run(cell, ["log", "n"], tmp_path)
-        assert self.arrived(found["log"], data)
+        try:
+            cell = self.language.cell({"series": data, "n": 1}, {"series": "log-1.json"})
+        except UnacceptableParameter as err:
+            if err.parameter == "series" and "data file" in err.message:
+                return
+            raise
+        found = self.run(cell, ["series", "n"], tmp_path)
+        assert self.arrived(found["series"], data)
         assert self.arrived(found["n"], 1)
 
     def test_no_name_is_ever_code(self) -> None:
@@ -617,7 +618,6 @@ class LanguageContract:
             "",
             " ",
             "a b",
-            "a.b",
             "a;b",
             "a\nb",
             "1a",

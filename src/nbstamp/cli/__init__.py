@@ -14,6 +14,7 @@ from nbstamp import __version__
 VERBS = {
     "serve": "nbstamp.cli.serve:serve",
     "demo": "nbstamp.cli.demo:demo",
+    "doctor": "nbstamp.cli.doctor:doctor",
     "list": "nbstamp.cli.templates:list_",
     "show": "nbstamp.cli.templates:show",
     "stamp": "nbstamp.cli.stamping:stamp",

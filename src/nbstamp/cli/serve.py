@@ -117,9 +117,14 @@ def listen(ip: str, port: int) -> socket.socket:
 def address(ready: Ready, listening: socket.socket) -> str:
     """The address to open in a browser on this machine."""
     host, port = listening.getsockname()[:2]
+    return at(host, port, ready.base_url)
+
+
+def at(host: str, port: int, path: str) -> str:
+    """The address of a server on this machine that listens on ``host``."""
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
     shown = f"[{host}]" if ":" in host else host
-    return f"http://{shown}:{port}{ready.base_url}"
+    return f"http://{shown}:{port}{path}"
 
 
 def run(ready: Ready, listening: socket.socket) -> None:

@@ -14,7 +14,7 @@ from nbstamp.cli.failures import FINDING, findings
 from nbstamp.core.errors import UnsupportedLanguage
 from nbstamp.core.languages import Languages
 from nbstamp.core.naming import placeholders
-from nbstamp.core.parameters import Limits
+from nbstamp.core.parameters import Limits, printable
 from nbstamp.core.template import Template, index, read_provenance
 
 as_json = click.option("--json", "as_json", is_flag=True, help="For programs: JSON.")
@@ -35,24 +35,28 @@ def list_(templates: tuple[Path, ...], as_json: bool) -> None:
     catalogue = FolderCatalogue(roots=list(templates), limits=Limits())
     catalogue.scan()
     entries = catalogue.listing().entries
+    languages = Languages.installed()
     if as_json:
-        click.echo(json.dumps([_line(entry) for entry in entries], indent=1, ensure_ascii=False))
+        click.echo(json.dumps([_line(entry, languages) for entry in entries], indent=1))
     else:
         width = max((len(entry.path) for entry in entries), default=0)
         for entry in entries:
             about = f"BROKEN: {entry.broken}" if entry.broken else entry.title
-            click.echo(f"{entry.path:{min(width, 60)}}  {about}")
+            click.echo(f"{entry.path:{min(width, 60)}}  {_shown(about)}")
+            if caution := languages.caution(entry.kernel):
+                click.echo(f"{'':{min(width, 60)}}  {caution}")
         if not entries:
             click.echo("There are no templates (*.ipynb) here.", err=True)
     if any(entry.broken for entry in entries):
         raise SystemExit(FINDING)
 
 
-def _line(entry: Entry) -> dict[str, Any]:
+def _line(entry: Entry, languages: Languages) -> dict[str, Any]:
     return {
         "path": entry.path,
         "title": entry.title,
         "language": (entry.kernel.language or entry.kernel.info) if entry.kernel else "",
+        "caution": languages.caution(entry.kernel),
         "size": entry.size,
         "content_hash": entry.content_hash,
         "broken": entry.broken,
@@ -68,16 +72,21 @@ def show(notebook: Path, as_json: bool) -> None:
         data = notebook.read_bytes()
         found = _about(notebook.name, index(data), read_provenance(data))
     if as_json:
-        click.echo(json.dumps(found, indent=1, ensure_ascii=False))
+        click.echo(json.dumps(found, indent=1))
         return
     for name, value in found.items():
         if isinstance(value, dict):
             click.echo(f"{name}:")
             for key, inner in value.items():
-                click.echo(f"  {key}: {inner}")
+                click.echo(f"  {_shown(key)}: {_shown(inner)}")
         else:
             text = ", ".join(value) if isinstance(value, list) else value
-            click.echo(f"{name}: {text if text not in ('', None) else '-'}")
+            click.echo(f"{name}: {_shown(text) or '-'}")
+
+
+def _shown(value: object) -> str:
+    """For a terminal, which what stands in a file must not steer."""
+    return printable(str(value), 1000)
 
 
 def _about(name: str, template: Template, provenance: dict[str, Any] | None) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from json.encoder import encode_basestring
 from types import MappingProxyType
 
@@ -179,22 +179,27 @@ def _utf8(text: str) -> bytes:
 
 
 def _cell(template: Template, source: str, creation_id: str) -> bytes:
-    cell: dict[str, Json] = {"cell_type": "code", "execution_count": None}
+    head, between, tail = _outline(template.indent, template.newline, template.minor)
     if template.minor >= 5:
-        cell["id"] = _cell_id(template.cell_ids, creation_id)
-    cell |= {"metadata": {"tags": [INJECTED]}, "outputs": [], "source": []}
-    if template.indent is None:
-        outline, separator = json.dumps(cell), ", "
-    else:
-        # as Jupyter lays cells out, so that the notebook reads well in a diff
-        line_break = template.newline + template.indent * 2
-        outline = json.dumps(cell, indent=template.indent).replace("\n", line_break)
-        separator = f",{line_break}{template.indent * 2}"
-    start, end = outline.rsplit("[]", 1)  # of the source
-    lines = separator.join(map(encode_basestring, source.splitlines(keepends=True)))
-    if template.indent is None:
-        return f"{start}[{lines}]{end}".encode()
-    return f"{start}[{separator[1:]}{lines}{line_break}{template.indent}]{end}".encode()
+        head = head.replace('""', f'"{_cell_id(template.cell_ids, creation_id)}"')
+    lines = between.join(map(encode_basestring, source.splitlines(keepends=True)))
+    return f"{head}{lines}{tail}".encode()
+
+
+@lru_cache
+def _outline(indent: str | None, newline: str, minor: int) -> tuple[str, str, str]:
+    """A code cell with an empty id as Jupyter lays cells out, so that the notebook reads well in a
+    diff: what stands before the lines of its source, between two of them, and after them."""
+    cell: dict[str, Json] = {"cell_type": "code", "execution_count": None}
+    if minor >= 5:
+        cell["id"] = ""
+    cell |= {"metadata": {"tags": [INJECTED]}, "outputs": [], "source": [""]}
+    text, between = json.dumps(cell, indent=indent), ", "
+    if indent is not None:
+        text = text.replace("\n", newline + indent * 2)
+        between = f",{newline}{indent * 4}"
+    head, tail = text.rsplit('""', 1)
+    return head, between, tail
 
 
 def _cell_id(taken: frozenset[str], creation_id: str) -> str:

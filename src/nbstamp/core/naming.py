@@ -158,6 +158,8 @@ def safe_component(name: str) -> str:
     """
     stem, suffix = (name[: -len(SUFFIX)], SUFFIX) if name.endswith(SUFFIX) else (name, "")
     stem = safe_text(stem)
+    if not suffix and stem.endswith(SUFFIX):  # what hid the suffix is gone
+        return safe_component(stem)
     if not stem:
         return ""
     if _DEVICES.match(stem + suffix):

@@ -164,6 +164,39 @@ _blank = re.compile(_WS).match
 _empty_list = re.compile(rb"\[" + _WS + rb"\]").fullmatch
 
 
+def _pair(key: bytes, value: bytes) -> bytes:
+    return rb'"' + key + rb'"' + _WS + rb":" + _WS + value + _WS
+
+
+_MEMBER = _KEY + _SIMPLE + _WS
+_usual_cell = re.compile(
+    rb"\{"
+    + _WS
+    + _pair(rb"cell_type", rb'"(code|markdown|raw)"')
+    + rb"(?:,"
+    + _WS
+    + _pair(rb"execution_count", rb"(null|[1-9][0-9]*+)")
+    + rb")?(?:,"
+    + _WS
+    + _pair(rb"id", rb'"([A-Za-z0-9_-]*+)"')
+    + rb")?,"
+    + _WS
+    + _pair(
+        rb"metadata",
+        rb"(\{" + _WS + rb"(?:" + _MEMBER + rb"(?:," + _WS + _MEMBER + rb"){0,99})?\})",
+    )
+    + rb"(?:,"
+    + _WS
+    + _pair(rb"outputs", rb"\[" + _WS + rb"\]")
+    + rb")?,"
+    + _WS
+    + _pair(rb"source", rb"(" + _STRING + rb"|" + _flat(rb"\[", _STRING, rb"\]") + rb")")
+    + rb"\}"
+).match
+"""A cell as Jupyter saves it, without outputs: most cells of a template, so they are read in one
+match each. All others, and all that are wrong, take the long way."""
+
+
 class Member(NamedTuple):
     """One ``"key": value`` of an object, by offsets."""
 
@@ -185,7 +218,7 @@ def _skip_blank(data: bytes, at: int) -> int:
 
 
 def _unreadable(data: bytes, at: int, wanted: str) -> NotANotebook:
-    if at >= len(data) or not data.rstrip(b" \t\n\r").endswith(b"}"):
+    if _skip_blank(data, at) == len(data) or not data.rstrip(b" \t\n\r").endswith(b"}"):
         return NotANotebook("it ends in the middle: the file is incomplete, or still being saved")
     return _invalid(data, at, wanted)
 
@@ -198,7 +231,7 @@ def _invalid(data: bytes, at: int, wanted: str) -> NotANotebook:
 
 def _expect(data: bytes, at: int, opening: bytes, otherwise: str) -> None:
     if not data.startswith(opening, at):
-        raise _unreadable(data, at, "a value") if at >= len(data) else NotANotebook(otherwise)
+        raise _unreadable(data, at, "a value") if at == len(data) else NotANotebook(otherwise)
 
 
 def _object(
@@ -337,6 +370,8 @@ class _Notebook:
 
     def _read_cell(self, at: int, *, number: int) -> _Cell:
         data = self.data
+        if usual := _usual_cell(data, at):
+            return _cell_of(data, usual)
         metadata = _Object(at, [], at)
 
         def read_metadata(at: int) -> int:
@@ -351,23 +386,49 @@ class _Notebook:
         kind = _load(data, members["cell_type"]) if "cell_type" in members else None
         if kind not in ("code", "markdown", "raw"):
             raise NotANotebook(f"cell {number} has no known “cell_type”")
-        cuts = _without_keys(metadata.members, _CLEARED_CELL_METADATA)
+        tags, cuts = _marks(data, metadata.members)
         if kind == "code":
             outputs, count = members.get("outputs"), members.get("execution_count")
             if outputs and not _empty_list(data, outputs.value, outputs.end):
                 cuts.append(_Cut(outputs.value, outputs.end, b"[]"))
             if count and data[count.value : count.end] != b"null":
                 cuts.append(_Cut(count.value, count.end, b"null"))
-        tags = [_load(data, member) for member in metadata.members if member.key == "tags"]
         return _Cell(
             start=at,
             end=cell.end,
             kind=kind,
-            tags=tags[0] if tags and isinstance(tags[0], list) else (),
+            tags=tags,
             id=str(_load(data, members["id"])) if "id" in members else "",
             cuts=cuts,
             source=members.get("source"),
         )
+
+
+def _cell_of(data: bytes, usual: re.Match[bytes]) -> _Cell:
+    kind, count, name, metadata = usual.group(1, 2, 3, 4)
+    tags: Sequence[str] = ()
+    cuts: list[_Cut] = []
+    if metadata != b"{}":
+        tags, cuts = _marks(data, _object(data, usual.start(4), depth=3, readers={}).members)
+    if kind == b"code" and count and count != b"null":
+        cuts.append(_Cut(*usual.span(2), b"null"))
+    start, end = usual.span(5)
+    return _Cell(
+        start=usual.start(),
+        end=usual.end(),
+        kind=kind.decode(),
+        tags=tags,
+        id=name.decode() if name else "",
+        cuts=cuts,
+        source=Member("source", start, start, end),
+    )
+
+
+def _marks(data: bytes, metadata: Sequence[Member]) -> tuple[Sequence[str], list[_Cut]]:
+    """The tags in the metadata of a cell, and what is to be cleared from them."""
+    tags = [_load(data, member) for member in metadata if member.key == "tags"]
+    found = tags[0] if tags and isinstance(tags[0], list) else ()
+    return found, _without_keys(metadata, _CLEARED_CELL_METADATA)
 
 
 def _version(data: bytes, top: _Object) -> int:
@@ -521,7 +582,7 @@ def _kernel(data: bytes, metadata: _Object) -> Kernel:
     def text(section: str, key: str) -> str:
         part = found.get(section)
         value = part.get(key) if isinstance(part, dict) else None
-        return value.strip() if isinstance(value, str) else ""
+        return _characters(value).strip() if isinstance(value, str) else ""
 
     return Kernel(
         name=text("kernelspec", "name"),
@@ -570,4 +631,9 @@ def _plain(line: str, heading: re.Match[str]) -> str:
         text = opened
     for _ in range(2):  # a badge is a link around an image
         text = _MARKUP.sub(lambda match: match[1] or "", text)
-    return " ".join(text.split())[:_LONGEST_TITLE]
+    return " ".join(_characters(text).split())[:_LONGEST_TITLE]
+
+
+def _characters(text: str) -> str:
+    """``text`` without halves of surrogate pairs, which JSON can hold and a page cannot."""
+    return text.encode("utf-8", "replace").decode("utf-8")

@@ -90,6 +90,9 @@ class Step:
 class SigningIn(Protocol):
     """An identity whose users sign in on pages of somebody else (OAuth)."""
 
+    async def user(self, caller: Caller) -> User | None:
+        """As in :class:`Identity`."""
+
     @property
     def secure(self) -> bool:
         """True when browsers come by https, so that cookies are for https alone."""

@@ -140,7 +140,7 @@ class Peer:
         if data[:1] == b"{":
             try:
                 body = await asyncio.to_thread(json.loads, data)
-            except ValueError:  # also for what is not UTF-8
+            except (ValueError, RecursionError):  # also for what is not UTF-8
                 body = None
         found = body if isinstance(body, dict) else {}
         wait = answer.headers.get("retry-after", "")

@@ -46,7 +46,11 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
-"""Of every answer (facts/security.md section 4); static files may be cached."""
+"""Of every answer (facts/security.md section 4); static files may be cached.
+
+Chromium enforces form-action on redirects, too. No form is answered by a redirect here: signing in
+begins with a link or a script, so that the hub's origin need not be allowed.
+"""
 
 
 class InternalError(TemplatingError):
@@ -110,7 +114,7 @@ def create_app(
     programs = api.Api(service=service, identity=identity, urls=urls, public_origin=public_origin)
 
     async def catalogue(request: Request) -> Response:
-        return await sign_in_first(request) or pages.catalogue(service.listing())
+        return await sign_in_first(request) or pages.catalogue(service.listing(), service.languages)
 
     async def alive(request: Request) -> Response:
         return JSONResponse({"status": "alive"})

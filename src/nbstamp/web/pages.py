@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from nbstamp.core.errors import StorageBusy, TemplatingError, UnknownTemplate
+from nbstamp.core.languages import Languages
 from nbstamp.core.parameters import Parameters, language_text
 from nbstamp.core.template import Template
 from nbstamp.core.user import User
@@ -92,12 +93,17 @@ class Pages:
         text = self._environment.get_template(file).render(values)
         return HTMLResponse(text, status_code=status)
 
-    def catalogue(self, listing: Listing) -> Response:
+    def catalogue(self, listing: Listing, languages: Languages) -> Response:
         """All templates, by instrument."""
         folders: dict[str, list[Entry]] = {}
         for entry in listing.entries:
             folders.setdefault(entry.folder, []).append(entry)
-        return self._page("catalogue.html", folders=folders, complete=listing.complete)
+        return self._page(
+            "catalogue.html",
+            folders=folders,
+            complete=listing.complete,
+            caution=languages.caution,
+        )
 
     def template(self, request: Request, path: str, template: Template) -> Response:
         """One template's own page."""

@@ -14,6 +14,10 @@ from nbstamp.web.requests import PATIENCE
 
 LONGEST_HEAD = 64 * 2**10
 """Bytes of a request line and its headers; proxies in front allow 8 to 16 kB."""
+IDLE = 75
+"""Seconds for which a connection is kept between requests. A proxy that sends a request at the very
+moment in which its connection is closed has no answer to give, so the proxy is to close first:
+nginx does after 60 seconds, and JupyterHub's proxy after what ``Keep-Alive`` says."""
 
 
 class PatientProtocol(HttpToolsProtocol):
@@ -73,6 +77,8 @@ def settings(**others: Any) -> dict[str, Any]:
         "log_config": None,
         "server_header": False,
         "proxy_headers": False,
+        "headers": [("Keep-Alive", f"timeout={IDLE - 15}")],
+        "timeout_keep_alive": IDLE,
         "timeout_graceful_shutdown": 10,
         **others,
     }

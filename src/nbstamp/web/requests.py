@@ -34,7 +34,8 @@ async def read_body(request: Request, limit: int) -> bytes:
     stream = request.stream()
     while True:
         try:
-            piece = await asyncio.wait_for(anext(stream, b""), PATIENCE)
+            async with asyncio.timeout(PATIENCE):
+                piece = await anext(stream, b"")
         except TimeoutError:
             raise SlowRequest(
                 f"No more data arrived for {PATIENCE:.0f} seconds. "

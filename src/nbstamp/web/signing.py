@@ -15,6 +15,7 @@ from starlette.routing import Route
 from nbstamp.core.errors import IdentityUnavailable, SignInFailed
 from nbstamp.identity.base import SigningIn, Step
 from nbstamp.web.pages import Pages
+from nbstamp.web.requests import caller
 from nbstamp.web.urls import Urls
 
 log = logging.getLogger("nbstamp.web")
@@ -59,6 +60,9 @@ class Signing:
         try:
             return self._go(await self._identity.finish(request.query_params, request.cookies))
         except (SignInFailed, IdentityUnavailable) as err:
+            if not err.next_path and await self._identity.user(caller(request)):
+                # the browser's Back button, through a sign-in that was finished before
+                return RedirectResponse(self._urls(), status_code=303)
             log.warning("%s: %s", err.code, err.log)
             return self._pages.error(err, again=self._own(err.next_path))
 

@@ -14,6 +14,15 @@ from nbstamp.core.template import Kernel
 GROUP = "nbstamp.languages"
 """Entry point group; each entry is a subclass of :class:`~nbstamp.core.languages.base.Language`."""
 
+REFUSED = {
+    "c": "its kernels compile each cell as a program of its own, so that a variable of one cell is "
+    "not there in the next",
+    "sas": "its macro language reads every text once more, and there is nothing to test it with",
+    "stata": "its macros are expanded inside of texts, and there is nothing to test it with",
+    "sql": "it has no variables that the next cell could use",
+}
+"""Languages that parameter cells are not written in on purpose, with the reason."""
+
 
 class Languages:
     """Kernel languages by what notebooks say about their kernels."""
@@ -54,8 +63,9 @@ class Languages:
         """
         if found := self._by_name.get(name.lower()):
             return found
+        reason = f": {REFUSED[name.lower()]}" if name.lower() in REFUSED else ""
         raise UnsupportedLanguage(
-            f"Parameter cells cannot be written in “{printable(name)}”. This server knows "
+            f"Parameter cells cannot be written in “{printable(name)}”{reason}. This server knows "
             f"{self._titles()}."
         )
 
@@ -89,6 +99,13 @@ class Languages:
             f"open it in Jupyter, choose a kernel and save it again. This server knows "
             f"{self._titles()}."
         )
+
+    def caution(self, kernel: Kernel | None) -> str:
+        """What people should know about the language of a template; usually nothing."""
+        try:
+            return self.find(kernel).caution if kernel else ""
+        except UnsupportedLanguage:
+            return ""
 
     def _titles(self) -> str:
         return ", ".join(language.title for language in self._languages)

@@ -52,9 +52,22 @@ class Language(ABC):
     the language's lexical rules where no interpreter can be had."""
     names: ClassVar[Names] = Names()
     """Which names can be variables."""
+    imports: ClassVar[tuple[tuple[str, str], ...]] = ()
+    """What the source may mention, and the line that makes it known to the kernel; a cell holds
+    the lines that it needs, before its assignments."""
     comment: ClassVar[str] = "#"
     """What starts a comment line. A parameter cell always starts with a comment, so that no
     parameter can be the first thing a kernel reads (magics, shebangs)."""
+
+    @property
+    def caution(self) -> str:
+        """What people should know before they rely on a cell, as a sentence; usually nothing."""
+        if self.checked == "run":
+            return ""
+        return (
+            f"Cells in {self.title} are tested by its rules and not in {self.title} itself, which "
+            "cannot be had for the tests."
+        )
 
     @abstractmethod
     def assignment(self, name: str, value: Json) -> str:
@@ -86,11 +99,12 @@ class Language(ABC):
             f"the template or of the action may want to call it {name}_ instead."
         )
 
-    def reading(self, name: str, file: str) -> str:
-        """Return the source that reads the JSON file ``file`` of the notebook's own folder into
-        the variable ``name``; it may use no other name.
+    def reading(self, name: str, value: Json, file: str) -> str:
+        """Return the source that reads ``value`` from the JSON file ``file`` of the notebook's own
+        folder into the variable ``name``; it may use no other name.
 
-        Raises :class:`CannotHold` when the language has no JSON reader of its own.
+        Raises :class:`CannotHold` when the language has no JSON reader of its own, or one that
+        would change ``value``.
         """
         raise CannotHold(
             "the template asks for it in a data file, and JSON files can only be read with a "
@@ -103,7 +117,7 @@ class Language(ABC):
 
         Raises :class:`UnacceptableParameter` for the first name or value that cannot be used.
         """
-        lines = [f"{self.comment} Parameters"]
+        lines: list[str] = []
         for name, value in parameters.items():
             if problem := self.name_problem(name):
                 raise UnacceptableParameter(
@@ -114,11 +128,13 @@ class Language(ABC):
                 )
             try:
                 if files and name in files:
-                    lines.append(self.reading(name, files[name]))
+                    lines.append(self.reading(name, value, files[name]))
                 else:
                     lines.append(self.assignment(name, value))
             except CannotHold as err:
                 raise UnacceptableParameter(
                     name, f"The value of “{name}” cannot be a value in {self.title}: {err}"
                 ) from None
-        return "\n".join(lines)
+        source = "\n".join(lines)
+        needed = [line for mentioned, line in self.imports if mentioned in source]
+        return "\n".join([f"{self.comment} Parameters", *dict.fromkeys(needed), *lines])

@@ -8,7 +8,7 @@ finished literals, and this module decides where the lines end.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from nbstamp.core.parameters import Json
 
@@ -21,7 +21,7 @@ STEP = "    "
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Something in brackets."""
+    """Something in brackets; blanks inside them are for one line alone."""
 
     opening: str
     items: Sequence[tuple[str, Node]]
@@ -53,11 +53,26 @@ def is_table(value: Json) -> bool:
     )
 
 
+def around(before: str, node: Node, after: str) -> Node:
+    """``node`` between two texts that belong to its first and its last line."""
+    if isinstance(node, str):
+        return before + node + after
+    return replace(node, opening=before + node.opening, closing=node.closing + after)
+
+
 def lay_out(prefix: str, node: Node, suffix: str = "") -> list[str]:
     """The lines of ``prefix node suffix``; the work grows with the source, not with its depth."""
     lines: list[str] = []
     _put(node, lines, prefix, "", suffix, "")
     return lines
+
+
+def flat(node: Node) -> str:
+    """``node`` on one line, however long it gets."""
+    if isinstance(node, str):
+        return node
+    items = f"{node.separator} ".join(key + flat(item) for key, item in node.items)
+    return node.opening + items + node.closing
 
 
 def _one_line(node: Node, room: int) -> str | None:
@@ -82,23 +97,25 @@ def _one_line(node: Node, room: int) -> str | None:
 def _put(
     node: Node, lines: list[str], prefix: str, indent: str, suffix: str, continued: str
 ) -> None:
+    if isinstance(node, Group) and not node.items:
+        node = node.opening + node.closing
     room = WIDTH - len(indent) - len(prefix) - len(suffix) - len(continued)
     if (line := _one_line(node, room)) is not None or isinstance(node, str):
         lines.append(f"{indent}{prefix}{node if line is None else line}{suffix}{continued}")
         return
     inside = indent + STEP
-    lines.append(f"{indent}{prefix}{node.opening}{node.continued}")
+    lines.append(f"{indent}{prefix}{node.opening.rstrip()}{node.continued}")
     if not _fill(node, lines, inside):
         last = len(node.items) - 1
         for number, (key, item) in enumerate(node.items):
             end = node.separator if number < last or node.trailing else ""
             _put(item, lines, key, inside, end, node.continued)
-    lines.append(f"{indent}{node.closing}{suffix}{continued}")
+    lines.append(f"{indent}{node.closing.lstrip()}{suffix}{continued}")
 
 
 def _fill(group: Group, lines: list[str], indent: str) -> bool:
     """Put short literals side by side up to the margin; False when the items are something else."""
-    if not group.separator or group.breaks:
+    if group.breaks:
         return False
     literals: list[str] = []
     for key, item in group.items:
@@ -106,13 +123,16 @@ def _fill(group: Group, lines: list[str], indent: str) -> bool:
             return False
         literals.append(item)
     room = WIDTH - len(group.continued)
-    line = indent
+    between = f"{group.separator} "
     last = len(literals) - 1
+    first, width = 0, len(indent)
     for number, item in enumerate(literals):
-        end = group.separator if number < last or group.trailing else ""
-        if len(line) + len(item) + len(end) > room and line != indent:
-            lines.append(line.rstrip() + group.continued)
-            line = indent
-        line += f"{item}{end} "
-    lines.append(line.rstrip() + group.continued)
+        end = len(group.separator) if number < last or group.trailing else 0
+        if width + len(item) + end > room and number > first:
+            line = indent + between.join(literals[first:number]) + group.separator
+            lines.append(line + group.continued)
+            first, width = number, len(indent)
+        width += len(item) + len(between)
+    line = indent + between.join(literals[first:]) + (group.separator if group.trailing else "")
+    lines.append(line + group.continued)
     return True

@@ -65,8 +65,11 @@ class Names:
         """A usable name that people recognise, or None when there is none."""
         found = re.sub(r"\W+", "_", unicodedata.normalize("NFKC", name)).strip("_")
         if self._reason(found):
-            found = re.sub(r"[^A-Za-z0-9]+", "_", unicodedata.normalize("NFKD", found)).strip("_")
-        candidates = (found, f"{found}_", found[:1].lower() + found[1:], self.prefix + found)
+            letters = unicodedata.normalize("NFKD", found.replace("ß", "ss"))
+            plain = "".join(c for c in letters if not unicodedata.combining(c))
+            found = re.sub(r"[^A-Za-z0-9]+", "_", plain).strip("_")
+        smaller = found.lower() if found.isupper() else found[:1].lower() + found[1:]
+        candidates = (found, f"{found}_", smaller, self.prefix + found)
         for candidate in (*candidates, f"{found.lower()}_"):
             if found and candidate != name and not self._reason(candidate):
                 return candidate

@@ -20,7 +20,8 @@ class Python(Language):
 
     name = "python"
     title = "Python"
-    aliases = ("python3", "ipython", "ipython3")
+    # the last ones are what the Spark kernels call it
+    aliases = ("python3", "ipython", "ipython3", "pyspark", "pyspark3")
     kernels = (
         "python",
         "python3",
@@ -29,6 +30,12 @@ class Python(Language):
         "ipykernel",
         "conda-env-*-py",
         "xpython",
+        "xpython-*",
+        "pysparkkernel",
+        "pyspark3kernel",
+        "*_pyspark",
+        "pyspark*",
+        "spark_python*",
     )
 
     names = Names(
@@ -53,18 +60,12 @@ class Python(Language):
     def assignment(self, name: str, value: Json) -> str:
         return "\n".join(lay_out(f"{name} = ", _node(value)))
 
-    def reading(self, name: str, file: str) -> str:
+    def reading(self, name: str, value: Json, file: str) -> str:
         # without an import statement, which would need a name that a parameter may have
         return f'{name} = __import__("json").load(open({_text(file)}, encoding="utf-8"))'
 
 
 # --- Literals -----------------------------------------------------------------------------------
-
-
-def _scalar(value: Json) -> str:
-    if isinstance(value, str):
-        return _text(value)
-    return repr(value)  # None, True, integers and floats: repr is their literal, and exact
 
 
 _ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t", "\r": "\\r"}
@@ -87,7 +88,9 @@ def _node(value: Json) -> Node:
         return Group("[", items, "]", breaks=is_table(value))
     if isinstance(value, dict):
         return Group("{", [(f"{_text(key)}: ", _node(item)) for key, item in value.items()], "}")
-    if isinstance(value, str) and (pieces := lines(value)):
-        # neighbouring texts in parentheses are one text
-        return Group("(", [("", _text(line)) for line in pieces], ")", separator="", breaks=True)
-    return _scalar(value)
+    if isinstance(value, str):
+        if pieces := lines(value):  # neighbouring texts in parentheses are one text
+            texts = [("", _text(line)) for line in pieces]
+            return Group("(", texts, ")", separator="", breaks=True)
+        return _text(value)
+    return repr(value)  # None, True, integers and floats: repr is their literal, and exact
