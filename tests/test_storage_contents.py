@@ -133,7 +133,7 @@ def between(hub: Hub) -> Iterator[Between]:
 @pytest.fixture
 def storage(hub: Hub, home: Path, between: Between) -> ContentsStorage:
     """A storage that reaches servers of users through ``between``."""
-    return contents(hub, proxy_url=between.url, patience=3)
+    return contents(hub, proxy_url=between.url, patience=8)
 
 
 def save(storage: ContentsStorage, user: User, creation_id: str = "creation-1") -> Saved | Waiting:
