@@ -64,7 +64,7 @@ FAULTS = {"down": down, "slow": slow}
 def test_the_same_pages_work_after_the_hub_is_back(facility: Facility, fault: str) -> None:
     person = signed_in(facility)
     confirmation = create_form(person.site.confirmation(PLAIN, {"a": f"hub {fault}"}))
-    arriving = forms(person.site.click(PLAIN, {"a": "arriving"}).text)[0]
+    arriving = forms(person.site.click(PLAIN, {"a": "a value that arrives"}).text)[0]
     before = facility.site.notebooks()
     with FAULTS[fault](facility):
         began = time.monotonic()
@@ -79,7 +79,7 @@ def test_the_same_pages_work_after_the_hub_is_back(facility: Facility, fault: st
         assert facility.site.notebooks() == before
         assert person.get("healthz").status_code == 200
     retry = next(form for form in forms(arrived.text) if "Try again" in form.buttons)
-    assert create_form(person.site.send(retry)).fields["params"] == '{"a":"arriving"}'
+    assert create_form(person.site.send(retry)).fields["params"] == '{"a":"a value that arrives"}'
     # the page that was open all the time, and the error page's own button, are one creation
     assert "saved" in person.site.send(confirmation, name=f"{fault}.ipynb").text
     retry = next(form for form in forms(pressed.text) if "Try again" in form.buttons)

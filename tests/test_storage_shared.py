@@ -662,7 +662,7 @@ def test_a_broker_that_is_gone_is_said(homes: Path, anna: Path) -> None:
 
 def test_the_broker_ends_with_the_process_that_started_it(folder: Path) -> None:
     home(folder / "anna", OWNER)
-    command = [*PROGRAM, str(folder), *SHARED, *(f"number-{n}" for n in range(300))]
+    command = [*PROGRAM, str(folder), *(f"number-{n}" for n in range(300)), *SHARED]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         process.stdout.readline()
