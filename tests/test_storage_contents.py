@@ -31,7 +31,7 @@ from nbstamp.core.errors import (
     TooLarge,
     UnacceptableFileName,
 )
-from nbstamp.core.instance import Instance
+from nbstamp.core.instance import DataFile, Instance
 from nbstamp.core.naming import Target
 from nbstamp.core.user import User
 from nbstamp.storage.base import Saved, Storage, Waiting
@@ -181,6 +181,37 @@ def test_a_fault_leads_to_a_notebook_or_to_words_and_the_next_try_to_one(
     again = save(storage, anna)
     assert isinstance(again, Saved)
     assert [again.target.path] == notebooks(home)
+
+
+DATA_CUTS = {
+    "half of the file arrives": ("PUT", "rows-", Cut(0.5)),
+    "the answer to the file is lost": ("PUT", "rows-", Cut(1)),
+    "the file is refused": ("PUT", "rows-", Reply(500, b"oh")),
+    "the rename is not carried out": ("PATCH", "rows-", Cut(0)),
+    "the answer to the rename is lost": ("PATCH", "rows-", Cut(1)),
+    "the rename is refused": ("PATCH", "rows-", Reply(500, b"oh")),
+}
+
+
+@only_6
+@pytest.mark.parametrize("fault", DATA_CUTS.values(), ids=DATA_CUTS.keys())
+def test_a_fault_in_a_data_file_makes_no_notebook_and_the_next_try_both(
+    storage: ContentsStorage, anna: User, home: Path, between: Between, fault: Any
+) -> None:
+    rows = DataFile("rows-0123456789abcdef.json", json.dumps([list(range(50_000))]).encode())
+    made = replace(instance("creation-1"), files=(rows,))
+    between.once(*fault)
+    with pytest.raises(StorageUnavailable, match="Nothing was created"):
+        asyncio.run(storage.save(anna, TARGET, made))
+    assert notebooks(home) == []
+    saved = asyncio.run(storage.save(anna, TARGET, made))
+    assert isinstance(saved, Saved)
+    folder = home.joinpath(*TARGET.folder)
+    assert {file.name for file in folder.iterdir()} - {".ipynb_checkpoints"} == {
+        TARGET.name,
+        rows.name,
+    }
+    assert (folder / rows.name).read_bytes() == rows.data
 
 
 ANSWERS = {

@@ -13,7 +13,7 @@ import os
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 from urllib.parse import quote, urlsplit
 from weakref import WeakValueDictionary
 
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 class ContentsStorage(Storage):
     """Saves notebooks through the contents API of the user's own Jupyter server."""
+
+    keeps_files: ClassVar[bool] = True
 
     api_url = Unicode(
         help="""Address of the hub's API as this server reaches it. Default: that of
@@ -131,7 +133,11 @@ class ContentsStorage(Storage):
                 return Waiting(self._spawn_url(user))
             try:
                 written = await jupyter.save(
-                    server.api, wanted, instance.segments, instance.creation_id
+                    server.api,
+                    wanted,
+                    instance.segments,
+                    instance.creation_id,
+                    beside=[(file.name, file.data) for file in instance.files],
                 )
             except StorageUnavailable:
                 if await self._has_stopped(client, user):

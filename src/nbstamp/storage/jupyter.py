@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote
 
 from nbstamp.core.errors import (
+    NoFreeName,
     SaveUncertain,
     StorageBusy,
     StorageFull,
@@ -195,16 +196,10 @@ class Server(Peer):
     async def provenance(self, target: Target, holding: str) -> Mapping[str, Json] | None:
         """Where a notebook comes from, if its bytes hold ``holding``; None for whatever is not a
         complete notebook of ours. Raises :class:`NoAnswer`."""
-        query = "?type=file&format=text&content=1"
-        answer = await self.request("GET", _contents(target.path), query)
-        if answer.status in (429, 502, 503, 504):
-            raise NoAnswer(f"status {answer.status}")
-        text = answer.body.get("content")
-        if answer.status != 200 or not isinstance(text, str) or holding not in text:
+        data = await self.text(target)
+        if data is None or holding.encode() not in data:
             return None
-        return await asyncio.to_thread(
-            lambda: read_provenance(text.encode("utf-8", "surrogatepass"))
-        )
+        return await asyncio.to_thread(read_provenance, data)
 
     async def kernels(self) -> dict[str, str]:
         """Kernels by name, with what people call them; empty when they are not known."""
@@ -255,6 +250,23 @@ class Server(Peer):
         size = sum(map(len, pieces))
         return await self.request("PUT", _contents(target.path), content=content(), size=size)
 
+    async def put_text(self, target: Target, data: bytes) -> Answer:
+        """Send a file of UTF-8. Raises :class:`NoAnswer`."""
+        body = {"type": "file", "format": "text", "content": data.decode("utf-8")}
+        content = (await asyncio.to_thread(json.dumps, body)).encode()
+        return await self.request("PUT", _contents(target.path), content=content, size=len(content))
+
+    async def text(self, target: Target) -> bytes | None:
+        """What a file holds, if it is UTF-8. Raises :class:`NoAnswer`."""
+        query = "?type=file&format=text&content=1"
+        answer = await self.request("GET", _contents(target.path), query)
+        if answer.status in (429, 502, 503, 504):
+            raise NoAnswer(f"status {answer.status}")
+        text = answer.body.get("content")
+        if answer.status != 200 or not isinstance(text, str):
+            return None
+        return text.encode("utf-8", "surrogatepass")
+
     async def rename(self, target: Target, to: Target) -> Answer:
         """Raises :class:`NoAnswer`."""
         return await self._json("PATCH", target.path, {"path": to.path})
@@ -296,12 +308,20 @@ def _file(entry: Json) -> _File | None:
 
 
 async def save(
-    server: Server, target: Target, segments: Sequence[bytes | memoryview], creation_id: str
+    server: Server,
+    target: Target,
+    segments: Sequence[bytes | memoryview],
+    creation_id: str,
+    *,
+    beside: Sequence[tuple[str, bytes]] = (),
 ) -> Written:
     """Save a notebook at ``target``, under the first free name of its series or under a name of its
     own; returns once it is there.
 
-    ``creation_id`` consists of ASCII letters, digits, ``-`` and ``_``. Raises
+    ``creation_id`` consists of ASCII letters, digits, ``-`` and ``_``. Files ``beside`` it are
+    there first; each name stands for its content, so one that is there with the same content is
+    taken as it is, and one that nobody's notebook reads does no harm. Raises ``NoFreeName`` for one
+    that was changed,
     :class:`~nbstamp.core.errors.StorageUnavailable` with its subclasses, ``StorageFull``,
     ``TooLarge`` or ``UnacceptableFileName``. After ``SaveUncertain`` the same call finds the
     notebook if it was saved.
@@ -318,6 +338,8 @@ async def save(
     except NoAnswer as err:
         raise _silent(err, "before the notebook was written") from None
     if known is None:
+        for name, data in beside:
+            await _put_beside(server, Target(target.folder, name), data, creation_id, before)
         await _put(server, own, segments, creation_id)
     elif known != own or server.now - before[own.name].modified > RIVAL:
         return Written(known, existed=True)
@@ -410,6 +432,32 @@ async def _put(
     raise refusal
 
 
+async def _put_beside(
+    server: Server, file: Target, data: bytes, creation_id: str, listing: Mapping[str, _File]
+) -> None:
+    """Put a data file, under a name of its own first: whoever reads the other one, reads all of
+    it."""
+    own = _own_name(file, creation_id)
+    try:
+        if file.name not in listing:
+            answer = await server.put_text(own, data)
+            if answer.status in (200, 201):
+                answer = await server.rename(own, file)
+                if answer.status == 200:
+                    return
+            await server.remove(own)
+            if answer.status != 409:
+                raise _refusal(answer, "writing a data file")
+        if await server.text(file) != data:
+            raise NoFreeName(
+                f"The data file “{printable(file.name, 120)}” is there already and was changed "
+                "since it was made. It stays as it is; please choose another folder for the new "
+                "notebook."
+            )
+    except NoAnswer as err:
+        raise _silent(err, "writing a data file") from None
+
+
 async def _name(
     server: Server,
     target: Target,
@@ -481,13 +529,14 @@ prefixes still fit into 255."""
 
 
 def _stem(target: Target) -> str:
-    stem = target.name.removesuffix(SUFFIX)
+    stem = target.name.rpartition(".")[0]
     return stem.encode("utf-8")[:_ROOM].decode("utf-8", "ignore")
 
 
 def _own_name(target: Target, creation_id: str) -> Target:
-    """``name~<creation id>.ipynb``, a name that nobody else has."""
-    return Target(target.folder, f"{_stem(target)}~{creation_id}{SUFFIX}")
+    """``name~<creation id>.ipynb``, a name that nobody else has; a data file keeps its suffix."""
+    suffix = target.name.rpartition(".")[2]
+    return Target(target.folder, f"{_stem(target)}~{creation_id}.{suffix}")
 
 
 def _is_own_name(target: Target, name: str) -> bool:
