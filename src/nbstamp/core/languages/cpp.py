@@ -12,7 +12,7 @@ import re
 from nbstamp.core.languages.base import CannotHold, Language, Meaning
 from nbstamp.core.languages.layout import Group, Node, around, is_table, lay_out
 from nbstamp.core.languages.names import Names
-from nbstamp.core.languages.text import lines, octal, quoted
+from nbstamp.core.languages.text import ESCAPES, lines, octal, quoted
 from nbstamp.core.languages.types import ANY, Type, Types, exact_double
 from nbstamp.core.parameters import Json
 
@@ -179,7 +179,6 @@ _NAMED = {
     "text": "std::string",
     "any": "std::any",
 }
-_ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t", "\r": "\\r"}
 
 
 def _named(kind: Type) -> str:
@@ -348,5 +347,5 @@ def _key(text: str) -> str:
 
 def _literal(text: str) -> str:
     # two question marks begin a trigraph, which C++ had until 2017
-    escapes = _ESCAPES | {"?": "\\?"} if "??" in text else _ESCAPES
+    escapes = ESCAPES | {"?": "\\?"} if "??" in text else ESCAPES
     return quoted(text, '"', escapes, octal)

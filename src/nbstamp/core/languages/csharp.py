@@ -8,8 +8,8 @@ import re
 from nbstamp.core.languages.base import Language, Meaning
 from nbstamp.core.languages.layout import Group, Node, is_table, lay_out
 from nbstamp.core.languages.names import Names
-from nbstamp.core.languages.text import lines, quoted, utf16
-from nbstamp.core.languages.types import ANY, Type, Types, exact_double
+from nbstamp.core.languages.text import ESCAPES, lines, quoted, utf16
+from nbstamp.core.languages.types import ANY, Type, Types, scalar
 from nbstamp.core.parameters import Json
 
 _TYPES = Types(integers=(("int", 32), ("long", 64), ("BigInteger", 20_000)), depth=3)
@@ -195,7 +195,7 @@ _NAMED = {
     "text": "string",
 }
 _VALUES = {"boolean", "number", "int", "long", "BigInteger"}
-_ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t", "\r": "\\r"}
+_INTEGERS = {"long": "{}L", "BigInteger": 'BigInteger.Parse("{}")'}
 
 
 def _named(kind: Type) -> str:
@@ -223,7 +223,7 @@ def _node(value: Json, kind: Type) -> Node:
             items = [("", _text(line)) for line in pieces]
             return Group("string.Concat(", items, ")", trailing=False, breaks=True)
         return _text(value)
-    return _scalar(value, kind)
+    return scalar(value, kind, _INTEGERS)
 
 
 def _braces(kind: Type, items: list[tuple[str, Node]], *, breaks: bool) -> Node:
@@ -232,20 +232,5 @@ def _braces(kind: Type, items: list[tuple[str, Node]], *, breaks: bool) -> Node:
     return Group(f"new {_named(kind)} {{ ", items, " }", breaks=breaks)
 
 
-def _scalar(value: float | None, kind: Type) -> str:
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    match kind.kind:
-        case "number":
-            return repr(exact_double(value) if isinstance(value, int) else value)
-        case "long":
-            return f"{value}L"
-        case "BigInteger":
-            return f'BigInteger.Parse("{value}")'
-    return str(value)
-
-
 def _text(text: str) -> str:
-    return quoted(text, '"', _ESCAPES, utf16)
+    return quoted(text, '"', ESCAPES, utf16)

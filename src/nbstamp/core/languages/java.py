@@ -9,8 +9,8 @@ from nbstamp.core.languages.base import Language, Meaning
 from nbstamp.core.languages.jvm import Weighed
 from nbstamp.core.languages.layout import Group, Node, around, is_table, lay_out
 from nbstamp.core.languages.names import Names
-from nbstamp.core.languages.text import quoted, utf16
-from nbstamp.core.languages.types import ANY, Type, Types, exact_double
+from nbstamp.core.languages.text import ESCAPES, quoted, utf16
+from nbstamp.core.languages.types import ANY, Type, Types, scalar
 from nbstamp.core.parameters import Json
 
 _TYPES = Types(integers=(("Integer", 32), ("Long", 64), ("BigInteger", 20_000)), depth=3)
@@ -167,7 +167,7 @@ _NAMED = {
     "number": "Double",
     "text": "String",
 }
-_ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t", "\r": "\\r"}
+_INTEGERS = {"Long": "{}L", "BigInteger": 'new BigInteger("{}")'}
 
 
 def _named(kind: Type) -> str:
@@ -193,22 +193,7 @@ def _node(value: Json, kind: Type) -> Weighed:
             group = Group('String.join("", ', items, ")", trailing=False, breaks=True)
             return group, len(pieces) + 2
         return _text(value), 1
-    return _scalar(value, kind), 1
-
-
-def _scalar(value: float | None, kind: Type) -> str:
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    match kind.kind:
-        case "number":
-            return repr(exact_double(value) if isinstance(value, int) else value)
-        case "Long":
-            return f"{value}L"
-        case "BigInteger":
-            return f'new BigInteger("{value}")'
-    return str(value)
+    return scalar(value, kind, _INTEGERS), 1
 
 
 def _list(value: list[Json], kind: Type) -> Weighed:
@@ -259,7 +244,7 @@ def _map(value: dict[str, Json], kind: Type) -> Weighed:
 
 
 def _text(text: str) -> str:
-    return quoted(text, '"', _ESCAPES, _escape)
+    return quoted(text, '"', ESCAPES, _escape)
 
 
 def _escape(character: str) -> str:

@@ -12,7 +12,7 @@ from nbstamp.core.languages.base import CannotHold, Language, Meaning
 from nbstamp.core.languages.layout import Group, Node, is_table, lay_out
 from nbstamp.core.languages.names import Names
 from nbstamp.core.languages.numbers import is_double, rounded
-from nbstamp.core.languages.text import lines, quoted, utf16
+from nbstamp.core.languages.text import ESCAPES, lines, quoted, utf16
 from nbstamp.core.parameters import Json
 
 _WORDS = """
@@ -120,11 +120,8 @@ def _scalar(value: Json) -> str:
     return f"{value}n" if isinstance(value, int) and not is_double(value) else repr(value)
 
 
-_ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t", "\r": "\\r"}
-
-
 def _text(text: str) -> str:
-    return quoted(text, '"', _ESCAPES, utf16)
+    return quoted(text, '"', ESCAPES, utf16)
 
 
 def _key(key: str) -> str:

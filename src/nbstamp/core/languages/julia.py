@@ -10,7 +10,7 @@ from nbstamp.core.languages.base import Language, Meaning
 from nbstamp.core.languages.layout import Group, Node, is_table, lay_out
 from nbstamp.core.languages.names import Names
 from nbstamp.core.languages.numbers import is_double
-from nbstamp.core.languages.text import lines, quoted
+from nbstamp.core.languages.text import ESCAPES, lines, quoted
 from nbstamp.core.parameters import Json
 
 # the last ones are operators, and calls with a syntax of their own
@@ -114,7 +114,7 @@ def _fits(number: Json) -> bool:
 
 # --- Literals -----------------------------------------------------------------------------------
 
-_ESCAPES = {"\\": "\\\\", '"': '\\"', "$": "\\$", "\n": "\\n", "\t": "\\t", "\r": "\\r"}
+_ESCAPES = ESCAPES | {"$": "\\$"}
 
 
 def _text(text: str) -> str:

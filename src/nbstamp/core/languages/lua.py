@@ -11,7 +11,7 @@ from nbstamp.core.languages.base import CannotHold, Language, Meaning
 from nbstamp.core.languages.layout import Group, Node, is_table, lay_out
 from nbstamp.core.languages.names import ASCII, Names
 from nbstamp.core.languages.numbers import is_double
-from nbstamp.core.languages.text import lines, quoted
+from nbstamp.core.languages.text import ESCAPES, lines, quoted
 from nbstamp.core.parameters import Json
 
 _SMALLEST, _LARGEST = -(2**63), 2**63 - 1
@@ -111,12 +111,9 @@ def _scalar(value: Json) -> str:
     return repr(value)
 
 
-_ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t", "\r": "\\r"}
-
-
 def _text(text: str) -> str:
     # ILua reads the source from JSON and takes \\u for an escape of JSON, wherever it stands
-    return re.sub(r"\\\\(?=u)", r"\\092", quoted(text, '"', _ESCAPES, _escape))
+    return re.sub(r"\\\\(?=u)", r"\\092", quoted(text, '"', ESCAPES, _escape))
 
 
 def _escape(character: str) -> str:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from nbstamp.core.languages.layout import Node, flat, lay_out
 from nbstamp.core.languages.matlab import KEYWORDS, LONGEST_LITERAL, SHADOWED, USED, Matlab
 from nbstamp.core.languages.names import Names
-from nbstamp.core.languages.text import octal, quoted
+from nbstamp.core.languages.text import ESCAPES, octal, quoted
 from nbstamp.core.parameters import Json
 
 _WORDS = """
@@ -21,7 +21,6 @@ _MANY = 150
 """Lines from which on a value is written in fewer, longer ones."""
 _LONGEST_LINE = 3000
 """Bytes of these; the terminal takes 4,095."""
-_ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t", "\r": "\\r"}
 
 
 class Octave(Matlab):
@@ -57,13 +56,13 @@ class Octave(Matlab):
         return "\n".join(found if len(found) <= _MANY else lay_out(f"{name} = ", _dense(node), ";"))
 
     def text(self, text: str) -> list[str]:
-        whole = quoted(text, '"', _ESCAPES, octal)
+        whole = quoted(text, '"', ESCAPES, octal)
         if len(whole.encode()) <= LONGEST_LITERAL:
             return [whole]
         # an escape has four bytes for each byte of the text, and no character has more than four
         length = LONGEST_LITERAL if text.isascii() and text.isprintable() else LONGEST_LITERAL // 16
         pieces = (text[n : n + length] for n in range(0, len(text), length))
-        return [quoted(piece, '"', _ESCAPES, octal) for piece in pieces]
+        return [quoted(piece, '"', ESCAPES, octal) for piece in pieces]
 
 
 def _dense(node: Node) -> Node:

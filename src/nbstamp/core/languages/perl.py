@@ -10,7 +10,7 @@ from nbstamp.core.languages.base import CannotHold, Language, Meaning
 from nbstamp.core.languages.layout import Group, Node, is_table, lay_out
 from nbstamp.core.languages.names import Names
 from nbstamp.core.languages.numbers import is_double
-from nbstamp.core.languages.text import lines
+from nbstamp.core.languages.text import ESCAPES, lines
 from nbstamp.core.parameters import Json
 
 _SMALLEST, _LARGEST = -(2**63), 2**64 - 1
@@ -71,9 +71,7 @@ def _scalar(value: Json) -> str:
     return repr(value)
 
 
-_ESCAPES = {
-    "\\": "\\\\", '"': '\\"', "$": "\\$", "@": "\\@", "\n": "\\n", "\t": "\\t", "\r": "\\r"
-}  # fmt: skip
+_ESCAPES = ESCAPES | {"$": "\\$", "@": "\\@"}
 
 
 def _text(text: str) -> str:

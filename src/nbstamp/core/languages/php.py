@@ -6,7 +6,7 @@ from nbstamp.core.languages.base import CannotHold, Language, Meaning
 from nbstamp.core.languages.layout import Group, Node, is_table, lay_out
 from nbstamp.core.languages.names import Names
 from nbstamp.core.languages.numbers import is_double, rounded
-from nbstamp.core.languages.text import lines, quoted
+from nbstamp.core.languages.text import ESCAPES, lines, quoted
 from nbstamp.core.parameters import Json
 
 _SMALLEST, _LARGEST = -(2**63), 2**63 - 1
@@ -75,7 +75,7 @@ def _scalar(value: Json) -> str:
     return repr(value)
 
 
-_ESCAPES = {"\\": "\\\\", '"': '\\"', "$": "\\$", "\n": "\\n", "\t": "\\t", "\r": "\\r"}
+_ESCAPES = ESCAPES | {"$": "\\$"}
 
 
 def _text(text: str) -> str:

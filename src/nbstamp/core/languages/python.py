@@ -11,7 +11,7 @@ import keyword
 from nbstamp.core.languages.base import Language, Meaning
 from nbstamp.core.languages.layout import Group, Node, is_table, lay_out
 from nbstamp.core.languages.names import Names
-from nbstamp.core.languages.text import lines, quoted
+from nbstamp.core.languages.text import ESCAPES, lines, quoted
 from nbstamp.core.parameters import Json
 
 
@@ -68,11 +68,8 @@ class Python(Language):
 # --- Literals -----------------------------------------------------------------------------------
 
 
-_ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t", "\r": "\\r"}
-
-
 def _text(text: str) -> str:
-    return quoted(text, '"', _ESCAPES, _escape)
+    return quoted(text, '"', ESCAPES, _escape)
 
 
 def _escape(character: str) -> str:

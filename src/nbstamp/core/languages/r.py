@@ -14,7 +14,7 @@ from nbstamp.core.languages.base import CannotHold, Language, Meaning
 from nbstamp.core.languages.layout import Group, Node, is_table, lay_out
 from nbstamp.core.languages.names import Names
 from nbstamp.core.languages.numbers import is_double
-from nbstamp.core.languages.text import lines, quoted
+from nbstamp.core.languages.text import ESCAPES, lines, quoted
 from nbstamp.core.parameters import Json, printable
 
 _LONGEST_NAME = 10_000
@@ -109,7 +109,6 @@ class R(Language):
 # --- Literals -----------------------------------------------------------------------------------
 
 _LARGEST = 2**31 - 1
-_ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t", "\r": "\\r"}
 
 
 def _kind(items: Sequence[Json]) -> type | None:
@@ -170,7 +169,7 @@ def _decimal(number: float) -> str:
 def _text(text: str) -> str:
     if "\x00" in text:
         raise CannotHold("a text in R cannot hold the character NUL (\\u0000).")
-    return quoted(text, '"', _ESCAPES, _escape)
+    return quoted(text, '"', ESCAPES, _escape)
 
 
 def _escape(character: str) -> str:

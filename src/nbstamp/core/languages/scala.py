@@ -11,8 +11,8 @@ from nbstamp.core.languages.base import Language, Meaning
 from nbstamp.core.languages.jvm import Weighed
 from nbstamp.core.languages.layout import Group, Node, is_table, lay_out
 from nbstamp.core.languages.names import Names
-from nbstamp.core.languages.text import quoted, utf16
-from nbstamp.core.languages.types import ANY, Type, Types, exact_double
+from nbstamp.core.languages.text import ESCAPES, quoted, utf16
+from nbstamp.core.languages.types import ANY, Type, Types, scalar
 from nbstamp.core.parameters import Json, printable
 
 _TYPES = Types(integers=(("Int", 32), ("Long", 64), ("BigInt", 20_000)), depth=3)
@@ -168,15 +168,8 @@ class Scala(Language):
 # --- Literals -----------------------------------------------------------------------------------
 
 _NAMED = {"boolean": "Boolean", "number": "Double", "text": "String"}
-_ESCAPES = {
-    "\\": "\\\\",
-    '"': '\\"',
-    "\n": "\\n",
-    "\t": "\\t",
-    "\r": "\\r",
-    "\f": "\\f",
-    "\b": "\\b",
-}
+_ESCAPES = ESCAPES | {"\f": "\\f", "\b": "\\b"}
+_INTEGERS = {"Long": "{}L", "BigInt": 'BigInt("{}")'}
 
 
 def _named(kind: Type) -> str:
@@ -205,22 +198,7 @@ def _node(value: Json, kind: Type) -> Weighed:
             group = Group("Seq(", items, ").mkString", trailing=False, breaks=True)
             return group, len(pieces) + 2
         return _text(value), 1
-    return _scalar(value, kind), 1
-
-
-def _scalar(value: float | None, kind: Type) -> str:
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    match kind.kind:
-        case "number":
-            return repr(exact_double(value) if isinstance(value, int) else value)
-        case "Long":
-            return f"{value}L"
-        case "BigInt":
-            return f'BigInt("{value}")'
-    return str(value)
+    return scalar(value, kind, _INTEGERS), 1
 
 
 def _list(value: list[Json], kind: Type) -> Weighed:

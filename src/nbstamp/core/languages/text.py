@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping
 
 from nbstamp.core.languages.layout import WIDTH
 
+ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t", "\r": "\\r"}
+"""What languages in the tradition of C write for themselves between double quotes."""
 _LINES = re.compile(r"[^\n]*\n|[^\n]+")
 
 

@@ -5,6 +5,7 @@ Knows how the types of items come together, and no language: each says how it wr
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import reduce
 
@@ -154,3 +155,18 @@ def exact_double(integer: int) -> float:
             "floating point number would change it. A text would do."
         )
     return float(integer)
+
+
+def scalar(value: float | None, kind: Type, integers: Mapping[str, str]) -> str:
+    """The literal of a number, a truth value or null where they are spelled as in C; ``integers``
+    are format strings for the types whose literals are not the digits alone.
+
+    Raises :class:`CannotHold`.
+    """
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if kind.kind == "number":
+        return repr(exact_double(value) if isinstance(value, int) else value)
+    return integers.get(kind.kind, "{}").format(value)
