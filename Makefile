@@ -10,7 +10,7 @@ test:
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
 	.venv/bin/mypy
-	.venv/bin/python -m pytest
+	.venv/bin/python -m pytest --numprocesses=auto --maxprocesses=3 --dist=loadfile
 	.venv/bin/sphinx-build --quiet --fail-on-warning --builder html docs build/docs
 
 docs:

@@ -13,20 +13,17 @@ from typing import Any
 import pytest
 
 from hubs import Hub, LaunchHub, running_hub
-from support import Launch, Site, missing_tool, notebook, start
+from support import SENT, TOKENS, Launch, Site, missing_tool, notebook, secrets_in, start
 
 pytest.register_assert_rewrite("nbstamp.testing")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What looks at the logs of the whole run comes last."""
-    items.sort(key=lambda item: item.path.name == "test_logs.py")
-
-
 @pytest.fixture(scope="session")
-def logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder with the logs of all servers of this run."""
-    return tmp_path_factory.mktemp("logs")
+def logs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The folder with the logs of all servers of this run; they are searched when it ends."""
+    folder = tmp_path_factory.mktemp("logs")
+    yield folder
+    assert not secrets_in(folder, SENT, TOKENS)
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from pathlib import Path
@@ -21,7 +22,7 @@ import pytest
 
 PORTAL = "https://sampledb.example"
 SENT: set[str] = set()
-"""Every text that a test sent as a parameter's value; none may be in a log."""
+"""Every text that a test sent as a parameter's value; none may be in a log of ours."""
 TOKENS: set[str] = set()
 """Every token that a page carried; none may be in a log."""
 
@@ -83,6 +84,18 @@ def remember(value: Any) -> None:
     elif isinstance(value, list):
         for inner in value[:50]:
             remember(inner)
+
+
+def secrets_in(logs: Path, values: AbstractSet[str], tokens: AbstractSet[str]) -> set[str]:
+    """What the logs of servers hold and must not, each with the name of the log."""
+    found = set()
+    for log in logs.glob("*.log"):
+        text = log.read_text(errors="replace")
+        secrets = {token[:40] for token in tokens} | {"gAAAA"}
+        if not log.name.endswith(".hub.log"):  # with a user's own Jupyter, which names their files
+            secrets |= values | {"unforeseen", "Traceback"}
+        found |= {f"{log.name}: {secret}" for secret in secrets if secret in text}
+    return found
 
 
 def cross_site(origin: str = PORTAL) -> dict[str, str]:
