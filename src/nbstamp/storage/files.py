@@ -56,7 +56,7 @@ class Seen(NamedTuple):
     target: Target
     provenance: Mapping[str, Json]
     modified: float
-    """Seconds since the epoch."""
+    """Seconds since the epoch, by the clock of whoever keeps the file."""
 
 
 @contextmanager

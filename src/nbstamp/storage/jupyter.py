@@ -35,12 +35,11 @@ from nbstamp.core.errors import (
 from nbstamp.core.naming import SUFFIX, Target
 from nbstamp.core.parameters import Json, printable
 from nbstamp.core.template import PROVENANCE, read_provenance
+from nbstamp.storage.files import NAMES, Seen, Written
 
 if TYPE_CHECKING:
     from httpx2 import AsyncClient
 
-NAMES = 1000
-"""Names of a series that are tried: ``name.ipynb``, ``name-1.ipynb`` to ``name-999.ipynb``."""
 NEWEST = 20
 """Notebooks of a series that are read to see where they come from."""
 LARGEST = 64 * 2**20
@@ -54,23 +53,6 @@ SLOWEST = 10**6
 """Bytes per second at which a notebook is taken at least."""
 BUSY = 60
 """Seconds until the next try, where a busy server does not say."""
-
-
-class Written(NamedTuple):
-    """A notebook that is complete and on disk."""
-
-    target: Target
-    existed: bool
-    """True when it was saved by an earlier or a simultaneous call with the same creation id."""
-
-
-class Seen(NamedTuple):
-    """A notebook of a series."""
-
-    target: Target
-    provenance: Mapping[str, Json]
-    modified: float
-    """Seconds since the epoch, by the server's clock."""
 
 
 class Answer(NamedTuple):
