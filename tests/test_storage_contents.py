@@ -132,8 +132,9 @@ def between(hub: Hub) -> Iterator[Between]:
 
 @pytest.fixture
 def storage(hub: Hub, home: Path, between: Between) -> ContentsStorage:
-    """A storage that reaches servers of users through ``between``."""
-    return contents(hub, proxy_url=between.url, patience=8)
+    """A storage that reaches servers of users through ``between``; with patience for a machine
+    that is busy with other tests."""
+    return contents(hub, proxy_url=between.url, patience=30)
 
 
 def save(storage: ContentsStorage, user: User, creation_id: str = "creation-1") -> Saved | Waiting:
@@ -246,6 +247,8 @@ def test_every_answer_has_words_and_leaves_nothing(
     storage: ContentsStorage, anna: User, home: Path, between: Between, answer: Any, part: str
 ) -> None:
     action, error = answer
+    if isinstance(action, Slow):
+        storage.patience = 2
     between.always(part, action)
     with pytest.raises(error) as raised:
         save(storage, anna)

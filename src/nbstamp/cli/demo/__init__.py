@@ -9,6 +9,7 @@ import signal
 import socket
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.resources import files
@@ -161,6 +162,10 @@ def beside(app: ASGIApp, listening: socket.socket) -> Iterator[None]:
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
     thread.start()
     try:
+        # it imports what another server of this process needs, too: interrupted while both do,
+        # neither would ever get to an end
+        while not server.started and thread.is_alive():
+            time.sleep(0.01)
         yield
     finally:
         server.should_exit = True
