@@ -134,6 +134,7 @@ class Between:
                     for key, value in (
                         ("Content-Type", kind),
                         ("Content-Length", str(len(body))),
+                        ("Connection", "close"),
                         *headers,
                     ):
                         self.send_header(key, value)
