@@ -17,7 +17,18 @@ import httpx2
 import pytest
 from playwright.sync_api import Browser, Page, TimeoutError, sync_playwright
 
-from hubs import PASSWORD, SCOPES, Hub, HubService, LaunchHub, external_service, running_hub
+from hubs import (
+    PASSWORD,
+    SCOPES,
+    Hub,
+    HubService,
+    LaunchHub,
+    external_service,
+    free_port,
+    managed,
+    running_hub,
+)
+from relays import nginx
 from support import Launch, Site, create_form, forms, notebook, stamped, start
 
 OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
@@ -31,6 +42,22 @@ form = '<select name="profile"><option>small</option><option>large</option></sel
 c.Spawner.options_form = lambda spawner: form if spawner.user.name == "dora" else ""
 """
 """A hub with room for two servers, where one user is asked for her choice."""
+BY_PROXY = """
+told = c.JupyterHub.services[-1]["environment"]
+told["NBSTAMP__CONTENTSSTORAGE__PROXY_URL"] = c.JupyterHub.bind_url
+"""
+"""A hub that tells the service that it manages where its proxy is."""
+BEFORE_HUB = """location / {{
+    proxy_pass {};
+    proxy_http_version 1.1;
+    proxy_set_header Host $http_host;
+    proxy_set_header X-Forwarded-Proto $scheme;
+    proxy_set_header Upgrade $http_upgrade;
+    proxy_set_header Connection upgrade;
+    proxy_buffering off;
+    client_max_body_size 16m;
+}}"""
+"""What nginx is told about a hub."""
 
 
 def saving_in(hub: Hub, service: HubService) -> list[str]:
@@ -136,7 +163,7 @@ def browser(chromium: str) -> Iterator[Browser]:
 
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
-    context = browser.new_context()
+    context = browser.new_context(ignore_https_errors=True)
     context.set_default_timeout(90_000)
     yield context.new_page()
     context.close()
@@ -165,9 +192,10 @@ def run_in_lab(page: Page, expected: str) -> None:
     raise AssertionError("the notebook does not run")
 
 
-def click(portal: Portal, page: Page, hub: Hub, params: dict[str, Any], path: str = PATH) -> None:
-    """Click in the portal, sign in where that is asked for, and wait for the confirmation."""
-    page.goto(portal.shows(f"{hub.url}services/templates/t/{path}", params))
+def click(portal: Portal, page: Page, hub: str, params: dict[str, Any], path: str = PATH) -> None:
+    """Click in the portal, sign in where that is asked for, and wait for the confirmation. ``hub``
+    is the hub's address."""
+    page.goto(portal.shows(f"{hub}services/templates/t/{path}", params))
     page.click("button")
     page.wait_for_selector("form#create, input[name=username]")
     if page.query_selector("input[name=username]"):
@@ -192,7 +220,7 @@ def test_a_click_on_the_portal_ends_in_jupyterlab(
 ) -> None:
     hub, _ = hub_and_site
     stopped(hub, "anna", "ben", "carl")
-    click(portal, page, hub, {"sample_name": NAME, "temperature": 20.5})
+    click(portal, page, hub.url, {"sample_name": NAME, "temperature": 20.5})
     assert "not running" in page.inner_text(".warnings")
     page.click("form#create button.primary")
     page.wait_for_url("**/lab/tree/**")
@@ -213,7 +241,7 @@ def test_values_of_every_size_survive_the_start_of_the_server(
     parts = {f"text_{n}": text[n * 600_000 : (n + 1) * 600_000] for n in range(9)}
     for state in ("stopped", "running"):
         params = {"sample_name": f"{state} {size}", "temperature": 1, **parts}
-        click(portal, page, hub, params)
+        click(portal, page, hub.url, params)
         page.click("form#create button.primary")
         page.wait_for_selector(".place")
         file = saved_by(hub, page)
@@ -228,12 +256,12 @@ def test_the_first_notebook_is_offered_once_the_server_runs(
     hub, _ = hub_and_site
     params = {"sample_name": "twice", "temperature": 1, "object_id": 42}
     stopped(hub, "ben", "carl")
-    click(portal, page, hub, params)
+    click(portal, page, hub.url, params)
     page.click("form#create button.primary")
     page.wait_for_selector(".place")
     first = saved_by(hub, page)
     stopped(hub, "anna")
-    click(portal, page, hub, params)
+    click(portal, page, hub.url, params)
     page.click("form#create button.primary")
     page.wait_for_selector(".found")
     assert "Nothing was created yet" in page.inner_text(".notice")
@@ -253,7 +281,7 @@ def test_a_full_hub_keeps_the_user_on_our_page(
         if not hub.ready(user):
             hub.start_server(user)
     page.clock.install()
-    click(portal, page, hub, {"sample_name": "full", "temperature": 1})
+    click(portal, page, hub.url, {"sample_name": "full", "temperature": 1})
     page.click("form#create button.primary")
     page.wait_for_selector("text=The hub is full. Nothing was created. Trying again in 60 s.")
     assert not hub.ready("anna")
@@ -399,7 +427,41 @@ def test_it_works_on_the_oldest_hub_below_a_path(
         *saving_in(hub, service),
         environment=hub.environment(service),
     )
-    click(portal, page, hub, {"sample_name": NAME, "temperature": 20.5})
+    click(portal, page, hub.url, {"sample_name": NAME, "temperature": 20.5})
     page.click("form#create button.primary")
     page.wait_for_url("**/lab/tree/**")
     run_in_lab(page, f"{len(NAME)} 21.5")
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_tls_ends_in_front_of_a_hub_that_knows_or_does_not_know(
+    launch_hub: LaunchHub,
+    portal: Portal,
+    page: Page,
+    lab_templates: Path,
+    tmp_path: Path,
+    told: bool,
+) -> None:
+    """Nobody believes the headers of the proxy: an address by https is a matter of configuration,
+    and where it is configured, cookies are for https alone."""
+    port = free_port()
+    environment = {"SSL_CERT_FILE": f"{tmp_path}/cert.pem"}
+    arguments = [f"--templates={lab_templates}", "--storage=contents"]
+    service = managed(*arguments, environment=environment)
+    hub = launch_hub(
+        f"https-{told}",
+        services=[service],
+        config=f"c.JupyterHub.public_url = 'https://127.0.0.1:{port}/'" if told else BY_PROXY,
+    )
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    with nginx(tmp_path, BEFORE_HUB.format(hub.origin), port=port, tls=True) as origin:
+        click(portal, page, f"{origin}/", {"sample_name": NAME, "temperature": 20.5})
+        cookies = page.context.cookies(f"{origin}/services/templates/")
+        assert {c["name"]: c["secure"] for c in cookies if "nbstamp" in c["name"]} == (
+            {"__Secure-nbstamp-session": True} if told else {"nbstamp-session": False}
+        )
+        page.click("form#create button.primary")
+        page.wait_for_url(f"{origin}/user/anna/lab/tree/**")
+        run_in_lab(page, f"{len(NAME)} 21.5")
+    assert {url for url in asked if url.startswith("http:")} == {portal.url}
