@@ -192,10 +192,10 @@ def run_in_lab(page: Page, expected: str) -> None:
     raise AssertionError("the notebook does not run")
 
 
-def click(portal: Portal, page: Page, hub: str, params: dict[str, Any], path: str = PATH) -> None:
-    """Click in the portal, sign in where that is asked for, and wait for the confirmation. ``hub``
-    is the hub's address."""
-    page.goto(portal.shows(f"{hub}services/templates/t/{path}", params))
+def click(portal: Portal, page: Page, url: str, params: dict[str, Any], path: str = PATH) -> None:
+    """Click in the portal, sign in where that is asked for, and wait for the confirmation. ``url``
+    is the address of nbstamp."""
+    page.goto(portal.shows(f"{url}t/{path}", params))
     page.click("button")
     page.wait_for_selector("form#create, input[name=username]")
     if page.query_selector("input[name=username]"):
@@ -220,7 +220,7 @@ def test_a_click_on_the_portal_ends_in_jupyterlab(
 ) -> None:
     hub, _ = hub_and_site
     stopped(hub, "anna", "ben", "carl")
-    click(portal, page, hub.url, {"sample_name": NAME, "temperature": 20.5})
+    click(portal, page, hub.service_url("templates"), {"sample_name": NAME, "temperature": 20.5})
     assert "not running" in page.inner_text(".warnings")
     page.click("form#create button.primary")
     page.wait_for_url("**/lab/tree/**")
@@ -241,7 +241,7 @@ def test_values_of_every_size_survive_the_start_of_the_server(
     parts = {f"text_{n}": text[n * 600_000 : (n + 1) * 600_000] for n in range(9)}
     for state in ("stopped", "running"):
         params = {"sample_name": f"{state} {size}", "temperature": 1, **parts}
-        click(portal, page, hub.url, params)
+        click(portal, page, hub.service_url("templates"), params)
         page.click("form#create button.primary")
         page.wait_for_selector(".place")
         file = saved_by(hub, page)
@@ -256,12 +256,12 @@ def test_the_first_notebook_is_offered_once_the_server_runs(
     hub, _ = hub_and_site
     params = {"sample_name": "twice", "temperature": 1, "object_id": 42}
     stopped(hub, "ben", "carl")
-    click(portal, page, hub.url, params)
+    click(portal, page, hub.service_url("templates"), params)
     page.click("form#create button.primary")
     page.wait_for_selector(".place")
     first = saved_by(hub, page)
     stopped(hub, "anna")
-    click(portal, page, hub.url, params)
+    click(portal, page, hub.service_url("templates"), params)
     page.click("form#create button.primary")
     page.wait_for_selector(".found")
     assert "Nothing was created yet" in page.inner_text(".notice")
@@ -281,7 +281,7 @@ def test_a_full_hub_keeps_the_user_on_our_page(
         if not hub.ready(user):
             hub.start_server(user)
     page.clock.install()
-    click(portal, page, hub.url, {"sample_name": "full", "temperature": 1})
+    click(portal, page, hub.service_url("templates"), {"sample_name": "full", "temperature": 1})
     page.click("form#create button.primary")
     page.wait_for_selector("text=The hub is full. Nothing was created. Trying again in 60 s.")
     assert not hub.ready("anna")
@@ -427,7 +427,7 @@ def test_it_works_on_the_oldest_hub_below_a_path(
         *saving_in(hub, service),
         environment=hub.environment(service),
     )
-    click(portal, page, hub.url, {"sample_name": NAME, "temperature": 20.5})
+    click(portal, page, hub.service_url("templates"), {"sample_name": NAME, "temperature": 20.5})
     page.click("form#create button.primary")
     page.wait_for_url("**/lab/tree/**")
     run_in_lab(page, f"{len(NAME)} 21.5")
@@ -456,7 +456,12 @@ def test_tls_ends_in_front_of_a_hub_that_knows_or_does_not_know(
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     with nginx(tmp_path, BEFORE_HUB.format(hub.origin), port=port, tls=True) as origin:
-        click(portal, page, f"{origin}/", {"sample_name": NAME, "temperature": 20.5})
+        click(
+            portal,
+            page,
+            f"{origin}/services/templates/",
+            {"sample_name": NAME, "temperature": 20.5},
+        )
         cookies = page.context.cookies(f"{origin}/services/templates/")
         assert {c["name"]: c["secure"] for c in cookies if "nbstamp" in c["name"]} == (
             {"__Secure-nbstamp-session": True} if told else {"nbstamp-session": False}
@@ -465,3 +470,20 @@ def test_tls_ends_in_front_of_a_hub_that_knows_or_does_not_know(
         page.wait_for_url(f"{origin}/user/anna/lab/tree/**")
         run_in_lab(page, f"{len(NAME)} 21.5")
     assert {url for url in asked if url.startswith("http:")} == {portal.url}
+
+
+def test_users_and_services_have_host_names_of_their_own(
+    launch_hub: LaunchHub, portal: Portal, page: Page, lab_templates: Path
+) -> None:
+    service = managed(f"--templates={lab_templates}", "--storage=contents")
+    hub = launch_hub("domains", services=[service], config=BY_PROXY, domain="hub.localhost")
+    click(portal, page, hub.service_url(service), {"sample_name": NAME, "temperature": 20.5})
+    page.click("form#create button.primary")
+    # the hub leads nobody to another host name, so the user does
+    with page.context.expect_page() as tab:
+        page.click("text=Start your Jupyter server in a new tab")
+    tab.value.wait_for_url(f"http://anna.hub.localhost:{hub.port}/user/anna/lab**")
+    tab.value.close()
+    page.click("text=Create now")
+    page.wait_for_url(f"http://anna.hub.localhost:{hub.port}/user/anna/lab/tree/**")
+    run_in_lab(page, f"{len(NAME)} 21.5")
