@@ -487,3 +487,28 @@ def test_users_and_services_have_host_names_of_their_own(
     page.click("text=Create now")
     page.wait_for_url(f"http://anna.hub.localhost:{hub.port}/user/anna/lab/tree/**")
     run_in_lab(page, f"{len(NAME)} 21.5")
+
+
+@pytest.mark.parametrize(
+    ("name", "open_path"),
+    [
+        ("notebook", "notebooks/{path}"),
+        ("workspace", "lab/workspaces/auto-n/tree/{path}"),
+    ],
+)
+def test_it_opens_where_the_configuration_says(
+    launch_hub: LaunchHub,
+    portal: Portal,
+    page: Page,
+    lab_templates: Path,
+    name: str,
+    open_path: str,
+) -> None:
+    arguments = [f"--templates={lab_templates}", "--storage=contents"]
+    service = managed(*arguments, f"--ContentsStorage.open_path={open_path}")
+    hub = launch_hub(f"open-{name}", services=[service], config=BY_PROXY)
+    click(portal, page, hub.service_url(service), {"sample_name": NAME, "temperature": 20.5})
+    page.click("form#create button.primary")
+    page.wait_for_url(f"**/user/anna/{open_path.replace('{path}', '**.ipynb')}")
+    run_in_lab(page, f"{len(NAME)} 21.5")
+    assert page.locator(".jp-Notebook").count() == 1
