@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import json
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import httpx2
 import pytest
@@ -102,15 +104,82 @@ class Portal:
         return self.url
 
 
+class Provider(BaseHTTPRequestHandler):
+    """Where the users of a hub sign in: a page of somebody else, on a third site."""
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html")
+        self.end_headers()
+        self.wfile.write(
+            b"<!doctype html><title>Sign in</title><form method=post>"
+            b"<input name=username><input name=password type=password><input type=submit></form>"
+        )
+
+    def do_POST(self) -> None:
+        form = parse_qs(self.rfile.read(int(self.headers["Content-Length"])).decode())
+        asked = parse_qs(urlsplit(self.path).query)
+        self.send_response(303)
+        self.send_header("Location", f"{asked['back'][0]}&user={form['username'][0]}")
+        self.end_headers()
+
+
+PROVIDED = """
+from urllib.parse import urlencode
+
+from jupyterhub.auth import Authenticator
+from jupyterhub.handlers import BaseHandler
+
+
+class Begin(BaseHandler):
+    def get(self):
+        here = f"{self.request.protocol}://{self.request.host}{self.hub.base_url}"
+        back = f"{here}back?" + urlencode({"next": self.get_next_url()})
+        self.redirect(PROVIDER + "?" + urlencode({"back": back}))
+
+
+class Back(BaseHandler):
+    async def get(self):
+        self.redirect(self.get_next_url(await self.login_user()))
+
+
+class Provided(Authenticator):
+    auto_login = True
+
+    def login_url(self, base_url):
+        return base_url + "begin"
+
+    def get_handlers(self, app):
+        return [("/begin", Begin), ("/back", Back)]
+
+    async def authenticate(self, handler, data):
+        return handler.get_argument("user")
+
+
+c.JupyterHub.authenticator_class = Provided
+"""
+"""A hub that leaves signing in to such a page, and believes whatever comes back."""
+
+
+@contextmanager
+def serving(server: ThreadingHTTPServer) -> Iterator[int]:
+    """Run a server; its port."""
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+    thread.start()
+    yield server.server_address[1]
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
 @pytest.fixture(scope="module")
 def portal() -> Iterator[Portal]:
     portal = Portal()
-    thread = threading.Thread(target=portal.server.serve_forever, args=(0.05,))
-    thread.start()
-    yield portal
-    portal.server.shutdown()
-    portal.server.server_close()
-    thread.join()
+    with serving(portal.server):
+        yield portal
 
 
 @pytest.fixture(scope="module")
@@ -512,3 +581,29 @@ def test_it_opens_where_the_configuration_says(
     page.wait_for_url(f"**/user/anna/{open_path.replace('{path}', '**.ipynb')}")
     run_in_lab(page, f"{len(NAME)} 21.5")
     assert page.locator(".jp-Notebook").count() == 1
+
+
+def test_a_hub_session_that_ended_leads_over_the_sign_in_to_the_notebook(
+    launch_hub: LaunchHub, portal: Portal, page: Page, lab_templates: Path
+) -> None:
+    """With a sign-in provider on a third site, where a form of ours may not lead."""
+    service = managed(f"--templates={lab_templates}", "--storage=contents")
+    with serving(ThreadingHTTPServer(("127.0.0.1", 0), Provider)) as port:
+        provider = f"http://provider.localhost:{port}/"
+        config = f"PROVIDER = {provider!r}\n{PROVIDED}{BY_PROXY}"
+        hub = launch_hub("provided", services=[service], config=config)
+        visited: list[str] = []
+        page.on("framenavigated", lambda frame: visited.append(frame.url))
+        click(portal, page, hub.service_url(service), {"sample_name": NAME, "temperature": 20.5})
+        assert [url for url in visited if url.startswith(provider)]
+        opens = re.compile(r"/user/anna/lab/tree/")
+        page.route(opens, lambda route: route.abort("aborted"))  # it opens by itself
+        page.click("form#create button.primary")
+        page.wait_for_selector(".place")
+        page.context.clear_cookies(name=re.compile("jupyterhub|_xsrf"))
+        page.unroute(opens)
+        page.click("text=Open the notebook")
+        page.wait_for_url(f"{provider}**")
+        sign_in(page, "anna")
+        page.wait_for_url("**/user/anna/lab/tree/**")
+        run_in_lab(page, f"{len(NAME)} 21.5")
