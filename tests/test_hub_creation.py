@@ -31,7 +31,7 @@ from hubs import (
     running_hub,
 )
 from relays import nginx
-from support import Launch, Site, create_form, forms, notebook, stamped, start
+from support import Site, create_form, forms, notebook, stamped, start
 
 OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 NAME = "Fe3O4 50 % #1 größe?"
@@ -201,25 +201,51 @@ def hub_and_site(
     logs: Path, lab_templates: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[Hub, Site]]:
     """A hub with nbstamp behind its proxy, which saves in the servers of users."""
-    service = external_service()
     folder = tmp_path_factory.mktemp("creation")
+    with running(external_service(), lab_templates, "creation", folder=folder, logs=logs) as both:
+        yield both
+
+
+@pytest.fixture(scope="module")
+def oldest_hub(
+    logs: Path, lab_templates: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Hub]:
+    """The same below a path, and the oldest hub."""
+    service = external_service(oauth_redirect_uri="/jupyter/services/templates/oauth_callback")
+    folder = tmp_path_factory.mktemp("creation-5")
+    options: dict[str, Any] = {"folder": folder, "logs": logs, "base_url": "/jupyter/"}
+    with running(service, lab_templates, "creation-5", version="5", **options) as (hub, _):
+        yield hub
+
+
+@contextmanager
+def running(
+    service: HubService, templates: Path, name: str, *, logs: Path, **options: Any
+) -> Iterator[tuple[Hub, Site]]:
+    """Run a hub with nbstamp, with ``options`` of :func:`running_hub`."""
+    users = ["anna", "ben", "carl", "dora"]
     with running_hub(
-        "creation",
-        folder=folder,
-        logs=logs,
-        services=[service],
-        users=["anna", "ben", "carl", "dora"],
-        config=CONFIG,
+        name, logs=logs, services=[service], users=users, config=CONFIG, **options
     ) as hub:
         site = start(
             logs,
-            f"--templates={lab_templates}",
+            f"--templates={templates}",
             *saving_in(hub, service),
-            name="creation",
+            name=name,
             environment=hub.environment(service),
         )
         yield hub, site
         site.stop()
+
+
+@pytest.fixture(params=["newest", "oldest"])
+def any_hub(request: pytest.FixtureRequest) -> Hub:
+    """A hub of each version."""
+    if request.param == "oldest":
+        oldest: Hub = request.getfixturevalue("oldest_hub")
+        return oldest
+    newest: tuple[Hub, Site] = request.getfixturevalue("hub_and_site")
+    return newest[0]
 
 
 @pytest.fixture(scope="module")
@@ -341,10 +367,8 @@ def test_the_first_notebook_is_offered_once_the_server_runs(
     assert saved_by(hub, page).name == "Analysis_twice-1.ipynb"
 
 
-def test_a_full_hub_keeps_the_user_on_our_page(
-    hub_and_site: tuple[Hub, Site], portal: Portal, page: Page
-) -> None:
-    hub, _ = hub_and_site
+def test_a_full_hub_keeps_the_user_on_our_page(any_hub: Hub, portal: Portal, page: Page) -> None:
+    hub = any_hub
     stopped(hub, "anna")
     for user in ("ben", "carl"):
         if not hub.ready(user):
@@ -358,15 +382,15 @@ def test_a_full_hub_keeps_the_user_on_our_page(
         page.click("text=download it instead")
     assert stamped(Path(download.value.path()).read_text())["sample_name"] == "full"
     hub.stop_server("carl")
-    page.clock.fast_forward("01:01")
+    page.clock.run_for("01:01")
     page.wait_for_selector(".place")
     assert saved_by(hub, page).name == "Analysis_full.ipynb"
 
 
 def test_a_choice_of_servers_leads_back_to_the_notebook(
-    hub_and_site: tuple[Hub, Site], portal: Portal, page: Page
+    any_hub: Hub, portal: Portal, page: Page
 ) -> None:
-    hub, _ = hub_and_site
+    hub = any_hub
     stopped(hub, "anna", "ben", "carl", "dora")
     page.goto(portal.shows(f"{hub.url}services/templates/t/{PATH}", {"sample_name": "chosen"}))
     page.click("button")
@@ -486,17 +510,11 @@ def test_a_program_is_told_that_the_server_has_to_run(hub_and_site: tuple[Hub, S
 
 
 def test_it_works_on_the_oldest_hub_below_a_path(
-    launch_hub: LaunchHub, launch: Launch, portal: Portal, page: Page, lab_templates: Path
+    oldest_hub: Hub, portal: Portal, page: Page
 ) -> None:
-    service = external_service(oauth_redirect_uri="/jupyter/services/templates/oauth_callback")
-    hub = launch_hub("creation-5", version="5", base_url="/jupyter/", services=[service])
-    launch(
-        "creation-5",
-        f"--templates={lab_templates}",
-        *saving_in(hub, service),
-        environment=hub.environment(service),
-    )
-    click(portal, page, hub.service_url("templates"), {"sample_name": NAME, "temperature": 20.5})
+    stopped(oldest_hub, "anna", "ben", "carl", "dora")
+    url = oldest_hub.service_url("templates")
+    click(portal, page, url, {"sample_name": NAME, "temperature": 20.5})
     page.click("form#create button.primary")
     page.wait_for_url("**/lab/tree/**")
     run_in_lab(page, f"{len(NAME)} 21.5")
