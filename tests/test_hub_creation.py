@@ -13,12 +13,13 @@ from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 import httpx2
 import pytest
 from playwright.sync_api import Browser, Page, TimeoutError, sync_playwright
 
+from firefox import running_firefox
 from hubs import (
     PASSWORD,
     SCOPES,
@@ -400,6 +401,24 @@ def test_a_choice_of_servers_leads_back_to_the_notebook(
     page.get_by_role("button", name="Start").click()
     page.wait_for_selector(".place")
     assert stamped(saved_by(hub, page, "dora").read_text()) == {"sample_name": "chosen"}
+
+
+def test_a_click_in_firefox_ends_in_jupyterlab(
+    hub_and_site: tuple[Hub, Site], portal: Portal, tmp_path: Path
+) -> None:
+    hub, _ = hub_and_site
+    stopped(hub, "anna", "ben", "carl", "dora")
+    params = {"sample_name": f"{NAME} in Firefox", "temperature": 20.5}
+    with running_firefox(tmp_path) as firefox:
+        firefox.goto(portal.shows(f"{hub.url}services/templates/t/{PATH}", params))
+        firefox.click("button")
+        firefox.fill("input[name=username]", "anna")
+        firefox.fill("input[name=password]", PASSWORD)
+        firefox.click("input[type=submit]")
+        firefox.click("form#create button.primary")
+        firefox.wait_for(".jp-Notebook", f'sample_name = "{NAME} in Firefox"')
+        assert firefox.url.startswith(f"{hub.url}user/anna/lab/tree/notebooks/lab/")
+        assert unquote(firefox.url).endswith("größe_ in Firefox.ipynb")
 
 
 def test_without_scripts_it_is_two_links_and_a_button(
