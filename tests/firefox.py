@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from hubs import free_port
 from support import missing_tool
@@ -32,9 +32,9 @@ user_pref("network.proxy.ssl_port", 9);
 class Firefox:
     """One window."""
 
-    def __init__(self, connection: socket.socket) -> None:
+    def __init__(self, connection: socket.socket, answers: BinaryIO) -> None:
         self._connection = connection
-        self._stream = connection.makefile("rb")
+        self._answers = answers
         self._read()  # who it is
         self._ask("NewSession")
 
@@ -80,10 +80,10 @@ class Firefox:
 
     def _read(self) -> Any:
         size = b""
-        while (byte := self._stream.read(1)) != b":":
+        while (byte := self._answers.read(1)) != b":":
             assert byte, "Firefox is gone"
             size += byte
-        return json.loads(self._stream.read(int(size)))
+        return json.loads(self._answers.read(int(size)))
 
 
 class Refused(Exception):
@@ -102,8 +102,8 @@ def running_firefox(folder: Path) -> Iterator[Firefox]:
             command, stdout=log, stderr=log, env=os.environ | {"HOME": str(folder)}
         )
     try:
-        with _connected(port, process) as connection:
-            yield Firefox(connection)
+        with _connected(port, process) as connection, connection.makefile("rb") as answers:
+            yield Firefox(connection, answers)
     finally:
         process.terminate()
         process.wait(30)

@@ -416,7 +416,8 @@ def test_a_click_in_firefox_ends_in_jupyterlab(
         firefox.fill("input[name=password]", PASSWORD)
         firefox.click("input[type=submit]")
         firefox.click("form#create button.primary")
-        firefox.wait_for(".jp-Notebook", f'sample_name = "{NAME} in Firefox"')
+        shown = ".jp-NotebookPanel:not(.lm-mod-hidden) .jp-Notebook"
+        firefox.wait_for(shown, f'sample_name = "{NAME} in Firefox"')
         assert firefox.url.startswith(f"{hub.url}user/anna/lab/tree/notebooks/lab/")
         assert unquote(firefox.url).endswith("größe_ in Firefox.ipynb")
 
