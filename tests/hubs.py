@@ -125,6 +125,9 @@ class Hub:
     process: subprocess.Popen[bytes] | None = None
     before: Sequence[str] = ()
     """Words in front of its command."""
+    domain: str = ""
+    """Its host name when users and services have names of their own below it; only browsers
+    resolve them."""
 
     @property
     def origin(self) -> str:
@@ -142,7 +145,9 @@ class Hub:
 
     def service_url(self, service: HubService | str) -> str:
         """Where a service is behind the hub's proxy."""
-        return f"{self.url}services/{service if isinstance(service, str) else service.name}/"
+        name = service if isinstance(service, str) else service.name
+        host = f"http://{name}--service.{self.domain}:{self.port}" if self.domain else self.origin
+        return f"{host}{self.base_url}services/{name}/"
 
     def environment(self, service: HubService) -> dict[str, str]:
         """What an external service must be told, as variables of the environment."""
@@ -224,8 +229,11 @@ class Hub:
         return url
 
     def _answers(self, url: str) -> bool:
+        asked = httpx2.URL(url)
+        here, headers = asked.copy_with(host="127.0.0.1"), {"Host": asked.netloc.decode()}
         try:
-            return httpx2.get(url, timeout=5, trust_env=False).status_code == 200
+            answer = httpx2.get(here, headers=headers, timeout=5, trust_env=False)
+            return answer.status_code == 200
         except httpx2.HTTPError:
             return False
 
@@ -310,12 +318,14 @@ def running_hub(
     scopes: Sequence[str] | None = None,
     config: str = "",
     before: Sequence[str] = (),
+    domain: str = "",
 ) -> Iterator[Hub]:
     """Run a hub.
 
     ``version`` is ``6`` or ``5``, ``proxy`` is ``npm`` or ``python``. ``scopes`` are those of an
     ordinary user; by default they may use every service in ``services``. ``config`` are more lines
-    of ``jupyterhub_config.py``, which come last.
+    of ``jupyterhub_config.py``, which come last. With a ``domain``, users and services have host
+    names of their own below it.
     """
     hub = Hub(
         name=name,
@@ -326,6 +336,7 @@ def running_hub(
         api_port=free_port(),
         bin=_programs(version),
         before=before,
+        domain=domain,
     )
     TOKENS.add(hub.admin)
     if scopes is None:
@@ -363,6 +374,7 @@ c.ConfigurableHTTPProxy.api_url = "http://127.0.0.1:{free_port()}"
 c.ConfigurableHTTPProxy.pid_file = "{folder}/proxy.pid"
 c.JupyterHub.services = {known!r}
 c.JupyterHub.load_roles = {roles!r}
+c.JupyterHub.subdomain_host = {f"http://{domain}:{hub.port}" if domain else ""!r}
 {config}
 """
     file = folder / "jupyterhub_config.py"

@@ -1,15 +1,22 @@
-"""Small reverse proxies on loopback, for what real ones do to a request."""
+"""Reverse proxies on loopback: a small one, for what real ones do to a request, and nginx."""
 
 from __future__ import annotations
 
 import http.server
+import os
+import shutil
+import subprocess
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from http.cookiejar import CookieJar, DefaultCookiePolicy
+from pathlib import Path
 from typing import Any
 
 import httpx2
+
+from hubs import free_port
+from support import missing_tool
 
 
 class Relay(http.server.ThreadingHTTPServer):
@@ -84,3 +91,65 @@ def relay(*upstreams: str, headers: Mapping[str, str] | None = None) -> Iterator
             server.shutdown()
             thread.join()
             server.client.close()
+
+
+@contextmanager
+def nginx(folder: Path, location: str, *, port: int = 0, tls: bool = False) -> Iterator[str]:
+    """Run nginx with a ``location``; its origin. ``folder/cert.pem`` is its certificate, of its own
+    making."""
+    found = program("nginx", "nginx")
+    port = port or free_port()
+    user = "user root;" if os.getuid() == 0 else ""
+    secure = ""
+    if tls:
+        certificate(folder)
+        secure = f"ssl; ssl_certificate {folder}/cert.pem; ssl_certificate_key {folder}/key.pem"
+    (folder / "nginx.conf").write_text(
+        f"""
+        {user} daemon off; pid {folder}/nginx.pid; error_log {folder}/error.log;
+        events {{}}
+        http {{
+            access_log off;
+            client_body_temp_path {folder}/b; proxy_temp_path {folder}/p;
+            fastcgi_temp_path {folder}/f; uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;
+            server {{ listen 127.0.0.1:{port} {secure}; {location} }}
+        }}
+        """
+    )
+    process = subprocess.Popen(
+        [found, "-p", str(folder), "-e", str(folder / "error.log"), "-c", "nginx.conf"]
+    )
+    try:
+        for _ in range(200):
+            if (folder / "nginx.pid").exists() and (folder / "nginx.pid").read_text().strip():
+                break
+            try:
+                process.wait(0.05)
+                raise AssertionError((folder / "error.log").read_text())
+            except subprocess.TimeoutExpired:
+                continue
+        yield f"http{'s' if tls else ''}://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def certificate(folder: Path) -> None:
+    """Make ``cert.pem``, which is good for 127.0.0.1, and its ``key.pem``."""
+    made = subprocess.run(
+        [
+            program("openssl", "openssl"), "req", "-x509", "-newkey", "rsa:2048", "-nodes",
+            "-subj", "/CN=jupyter.example", "-addext", "subjectAltName=IP:127.0.0.1", "-days", "2",
+            "-keyout", f"{folder}/key.pem", "-out", f"{folder}/cert.pem",
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )  # fmt: skip
+    assert made.returncode == 0, made.stderr
+
+
+def program(name: str, package: str) -> str:
+    """The path of a program, which may be for root alone."""
+    found = shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
+    return found or missing_tool(package)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import configparser
 import os
 import secrets
-import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -18,7 +17,8 @@ import yaml
 
 from hubs import Hub, LaunchHub, free_port
 from nbstamp.app import check, read_environment, read_file
-from support import TOKENS, Launch, missing_tool
+from relays import certificate, program
+from support import TOKENS, Launch
 from test_docs import ROOT, one
 
 HUB, OTHER = "docs/how-to/connect-jupyterhub.md", "docs/how-to/other-hubs.md"
@@ -192,24 +192,14 @@ def test_what_a_pod_mounts_is_there_and_what_it_runs_is_understood(tmp_path: Pat
 # --- For other programs ---------------------------------------------------------------------------
 
 
-def program(name: str, package: str) -> str:
-    """The path of a program, which may be for root alone."""
-    found = shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
-    return found or missing_tool(package)
-
-
 def checked(*command: str) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def certificate(folder: Path) -> dict[str, str]:
+def certified(folder: Path) -> dict[str, str]:
     """The certificate of the pages, as files that are there."""
-    checked(
-        program("openssl", "openssl"), "req", "-x509", "-newkey", "rsa:2048", "-nodes",
-        "-subj", "/CN=jupyter.example", "-days", "2",
-        "-keyout", f"{folder}/key.pem", "-out", f"{folder}/cert.pem",
-    )  # fmt: skip
+    certificate(folder)
     return {
         "/etc/ssl/jupyter.example.pem": f"{folder}/cert.pem",
         "/etc/ssl/jupyter.example.key": f"{folder}/key.pem",
@@ -228,7 +218,7 @@ def test_systemd_takes_the_unit(tmp_path: Path) -> None:
 
 def test_nginx_takes_the_lines_for_a_proxy_in_front(tmp_path: Path) -> None:
     nginx, port = program("nginx", "nginx"), free_port()
-    changes = certificate(tmp_path) | {"listen 443": f"listen 127.0.0.1:{port}"}
+    changes = certified(tmp_path) | {"listen 443": f"listen 127.0.0.1:{port}"}
     text = put(one(OTHER, "nginx", "proxy_pass"), changes)
     user = "user root;" if os.getuid() == 0 else ""
     temporary = "".join(
@@ -261,7 +251,7 @@ def test_nginx_takes_the_lines_for_a_proxy_in_front(tmp_path: Path) -> None:
 
 def test_apache_takes_the_lines_for_a_proxy_in_front(tmp_path: Path) -> None:
     apache = program("apache2", "apache2")
-    text = put(one(OTHER, "apache", "ProxyPass"), certificate(tmp_path))
+    text = put(one(OTHER, "apache", "ProxyPass"), certified(tmp_path))
     modules = ("alias", "authz_core", "headers", "mpm_event", "proxy", "proxy_http", "ssl")
     load = "".join(
         f"LoadModule {name}_module /usr/lib/apache2/modules/mod_{name}.so\n" for name in modules

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +15,8 @@ import psutil
 import pytest
 
 from hubs import SCOPES, Hub, HubService, external_service, free_port, managed, running_hub
-from support import TOKENS, Launch, Site, missing_tool, notebook, start
+from relays import nginx
+from support import TOKENS, Launch, Site, notebook, start
 
 OPEN, POOR, CLOSED = "open", "poor", "closed"
 """Services: one that is right, one without scopes, one that users may not use."""
@@ -179,42 +178,6 @@ def test_an_address_must_lead_to_the_server_and_be_encrypted(doctor: Doctor, sit
 
 
 # --- Behind a proxy -------------------------------------------------------------------------------
-
-
-@contextmanager
-def nginx(folder: Path, location: str) -> Iterator[str]:
-    """An nginx with a ``location``; its origin."""
-    program = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin") or missing_tool("nginx")
-    port = free_port()
-    user = "user root;" if os.getuid() == 0 else ""
-    (folder / "nginx.conf").write_text(
-        f"""
-        {user} daemon off; pid {folder}/nginx.pid; error_log {folder}/error.log;
-        events {{}}
-        http {{
-            access_log off;
-            client_body_temp_path {folder}/b; proxy_temp_path {folder}/p;
-            fastcgi_temp_path {folder}/f; uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;
-            server {{ listen 127.0.0.1:{port}; {location} }}
-        }}
-        """
-    )
-    process = subprocess.Popen(
-        [program, "-p", str(folder), "-e", str(folder / "error.log"), "-c", "nginx.conf"]
-    )
-    try:
-        for _ in range(200):
-            if (folder / "nginx.pid").exists() and (folder / "nginx.pid").read_text().strip():
-                break
-            try:
-                process.wait(0.05)
-                raise AssertionError((folder / "error.log").read_text())
-            except subprocess.TimeoutExpired:
-                continue
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait(20)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import json
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -12,13 +13,26 @@ from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
 
 import httpx2
 import pytest
 from playwright.sync_api import Browser, Page, TimeoutError, sync_playwright
 
-from hubs import PASSWORD, SCOPES, Hub, HubService, LaunchHub, external_service, running_hub
-from support import Launch, Site, create_form, forms, notebook, stamped, start
+from firefox import running_firefox
+from hubs import (
+    PASSWORD,
+    SCOPES,
+    Hub,
+    HubService,
+    LaunchHub,
+    external_service,
+    free_port,
+    managed,
+    running_hub,
+)
+from relays import nginx
+from support import Site, create_form, forms, notebook, stamped, start
 
 OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 NAME = "Fe3O4 50 % #1 größe?"
@@ -31,6 +45,22 @@ form = '<select name="profile"><option>small</option><option>large</option></sel
 c.Spawner.options_form = lambda spawner: form if spawner.user.name == "dora" else ""
 """
 """A hub with room for two servers, where one user is asked for her choice."""
+BY_PROXY = """
+told = c.JupyterHub.services[-1]["environment"]
+told["NBSTAMP__CONTENTSSTORAGE__PROXY_URL"] = c.JupyterHub.bind_url
+"""
+"""A hub that tells the service that it manages where its proxy is."""
+BEFORE_HUB = """location / {{
+    proxy_pass {};
+    proxy_http_version 1.1;
+    proxy_set_header Host $http_host;
+    proxy_set_header X-Forwarded-Proto $scheme;
+    proxy_set_header Upgrade $http_upgrade;
+    proxy_set_header Connection upgrade;
+    proxy_buffering off;
+    client_max_body_size 16m;
+}}"""
+"""What nginx is told about a hub."""
 
 
 def saving_in(hub: Hub, service: HubService) -> list[str]:
@@ -75,15 +105,82 @@ class Portal:
         return self.url
 
 
+class Provider(BaseHTTPRequestHandler):
+    """Where the users of a hub sign in: a page of somebody else, on a third site."""
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html")
+        self.end_headers()
+        self.wfile.write(
+            b"<!doctype html><title>Sign in</title><form method=post>"
+            b"<input name=username><input name=password type=password><input type=submit></form>"
+        )
+
+    def do_POST(self) -> None:
+        form = parse_qs(self.rfile.read(int(self.headers["Content-Length"])).decode())
+        asked = parse_qs(urlsplit(self.path).query)
+        self.send_response(303)
+        self.send_header("Location", f"{asked['back'][0]}&user={form['username'][0]}")
+        self.end_headers()
+
+
+PROVIDED = """
+from urllib.parse import urlencode
+
+from jupyterhub.auth import Authenticator
+from jupyterhub.handlers import BaseHandler
+
+
+class Begin(BaseHandler):
+    def get(self):
+        here = f"{self.request.protocol}://{self.request.host}{self.hub.base_url}"
+        back = f"{here}back?" + urlencode({"next": self.get_next_url()})
+        self.redirect(PROVIDER + "?" + urlencode({"back": back}))
+
+
+class Back(BaseHandler):
+    async def get(self):
+        self.redirect(self.get_next_url(await self.login_user()))
+
+
+class Provided(Authenticator):
+    auto_login = True
+
+    def login_url(self, base_url):
+        return base_url + "begin"
+
+    def get_handlers(self, app):
+        return [("/begin", Begin), ("/back", Back)]
+
+    async def authenticate(self, handler, data):
+        return handler.get_argument("user")
+
+
+c.JupyterHub.authenticator_class = Provided
+"""
+"""A hub that leaves signing in to such a page, and believes whatever comes back."""
+
+
+@contextmanager
+def serving(server: ThreadingHTTPServer) -> Iterator[int]:
+    """Run a server; its port."""
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+    thread.start()
+    yield server.server_address[1]
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
 @pytest.fixture(scope="module")
 def portal() -> Iterator[Portal]:
     portal = Portal()
-    thread = threading.Thread(target=portal.server.serve_forever, args=(0.05,))
-    thread.start()
-    yield portal
-    portal.server.shutdown()
-    portal.server.server_close()
-    thread.join()
+    with serving(portal.server):
+        yield portal
 
 
 @pytest.fixture(scope="module")
@@ -105,25 +202,51 @@ def hub_and_site(
     logs: Path, lab_templates: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[Hub, Site]]:
     """A hub with nbstamp behind its proxy, which saves in the servers of users."""
-    service = external_service()
     folder = tmp_path_factory.mktemp("creation")
+    with running(external_service(), lab_templates, "creation", folder=folder, logs=logs) as both:
+        yield both
+
+
+@pytest.fixture(scope="module")
+def oldest_hub(
+    logs: Path, lab_templates: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Hub]:
+    """The same below a path, and the oldest hub."""
+    service = external_service(oauth_redirect_uri="/jupyter/services/templates/oauth_callback")
+    folder = tmp_path_factory.mktemp("creation-5")
+    options: dict[str, Any] = {"folder": folder, "logs": logs, "base_url": "/jupyter/"}
+    with running(service, lab_templates, "creation-5", version="5", **options) as (hub, _):
+        yield hub
+
+
+@contextmanager
+def running(
+    service: HubService, templates: Path, name: str, *, logs: Path, **options: Any
+) -> Iterator[tuple[Hub, Site]]:
+    """Run a hub with nbstamp, with ``options`` of :func:`running_hub`."""
+    users = ["anna", "ben", "carl", "dora"]
     with running_hub(
-        "creation",
-        folder=folder,
-        logs=logs,
-        services=[service],
-        users=["anna", "ben", "carl", "dora"],
-        config=CONFIG,
+        name, logs=logs, services=[service], users=users, config=CONFIG, **options
     ) as hub:
         site = start(
             logs,
-            f"--templates={lab_templates}",
+            f"--templates={templates}",
             *saving_in(hub, service),
-            name="creation",
+            name=name,
             environment=hub.environment(service),
         )
         yield hub, site
         site.stop()
+
+
+@pytest.fixture(params=["newest", "oldest"])
+def any_hub(request: pytest.FixtureRequest) -> Hub:
+    """A hub of each version."""
+    if request.param == "oldest":
+        oldest: Hub = request.getfixturevalue("oldest_hub")
+        return oldest
+    newest: tuple[Hub, Site] = request.getfixturevalue("hub_and_site")
+    return newest[0]
 
 
 @pytest.fixture(scope="module")
@@ -136,7 +259,7 @@ def browser(chromium: str) -> Iterator[Browser]:
 
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
-    context = browser.new_context()
+    context = browser.new_context(ignore_https_errors=True)
     context.set_default_timeout(90_000)
     yield context.new_page()
     context.close()
@@ -165,9 +288,10 @@ def run_in_lab(page: Page, expected: str) -> None:
     raise AssertionError("the notebook does not run")
 
 
-def click(portal: Portal, page: Page, hub: Hub, params: dict[str, Any], path: str = PATH) -> None:
-    """Click in the portal, sign in where that is asked for, and wait for the confirmation."""
-    page.goto(portal.shows(f"{hub.url}services/templates/t/{path}", params))
+def click(portal: Portal, page: Page, url: str, params: dict[str, Any], path: str = PATH) -> None:
+    """Click in the portal, sign in where that is asked for, and wait for the confirmation. ``url``
+    is the address of nbstamp."""
+    page.goto(portal.shows(f"{url}t/{path}", params))
     page.click("button")
     page.wait_for_selector("form#create, input[name=username]")
     if page.query_selector("input[name=username]"):
@@ -192,7 +316,7 @@ def test_a_click_on_the_portal_ends_in_jupyterlab(
 ) -> None:
     hub, _ = hub_and_site
     stopped(hub, "anna", "ben", "carl")
-    click(portal, page, hub, {"sample_name": NAME, "temperature": 20.5})
+    click(portal, page, hub.service_url("templates"), {"sample_name": NAME, "temperature": 20.5})
     assert "not running" in page.inner_text(".warnings")
     page.click("form#create button.primary")
     page.wait_for_url("**/lab/tree/**")
@@ -213,7 +337,7 @@ def test_values_of_every_size_survive_the_start_of_the_server(
     parts = {f"text_{n}": text[n * 600_000 : (n + 1) * 600_000] for n in range(9)}
     for state in ("stopped", "running"):
         params = {"sample_name": f"{state} {size}", "temperature": 1, **parts}
-        click(portal, page, hub, params)
+        click(portal, page, hub.service_url("templates"), params)
         page.click("form#create button.primary")
         page.wait_for_selector(".place")
         file = saved_by(hub, page)
@@ -228,12 +352,12 @@ def test_the_first_notebook_is_offered_once_the_server_runs(
     hub, _ = hub_and_site
     params = {"sample_name": "twice", "temperature": 1, "object_id": 42}
     stopped(hub, "ben", "carl")
-    click(portal, page, hub, params)
+    click(portal, page, hub.service_url("templates"), params)
     page.click("form#create button.primary")
     page.wait_for_selector(".place")
     first = saved_by(hub, page)
     stopped(hub, "anna")
-    click(portal, page, hub, params)
+    click(portal, page, hub.service_url("templates"), params)
     page.click("form#create button.primary")
     page.wait_for_selector(".found")
     assert "Nothing was created yet" in page.inner_text(".notice")
@@ -244,16 +368,14 @@ def test_the_first_notebook_is_offered_once_the_server_runs(
     assert saved_by(hub, page).name == "Analysis_twice-1.ipynb"
 
 
-def test_a_full_hub_keeps_the_user_on_our_page(
-    hub_and_site: tuple[Hub, Site], portal: Portal, page: Page
-) -> None:
-    hub, _ = hub_and_site
+def test_a_full_hub_keeps_the_user_on_our_page(any_hub: Hub, portal: Portal, page: Page) -> None:
+    hub = any_hub
     stopped(hub, "anna")
     for user in ("ben", "carl"):
         if not hub.ready(user):
             hub.start_server(user)
     page.clock.install()
-    click(portal, page, hub, {"sample_name": "full", "temperature": 1})
+    click(portal, page, hub.service_url("templates"), {"sample_name": "full", "temperature": 1})
     page.click("form#create button.primary")
     page.wait_for_selector("text=The hub is full. Nothing was created. Trying again in 60 s.")
     assert not hub.ready("anna")
@@ -261,15 +383,15 @@ def test_a_full_hub_keeps_the_user_on_our_page(
         page.click("text=download it instead")
     assert stamped(Path(download.value.path()).read_text())["sample_name"] == "full"
     hub.stop_server("carl")
-    page.clock.fast_forward("01:01")
+    page.clock.run_for("01:01")
     page.wait_for_selector(".place")
     assert saved_by(hub, page).name == "Analysis_full.ipynb"
 
 
 def test_a_choice_of_servers_leads_back_to_the_notebook(
-    hub_and_site: tuple[Hub, Site], portal: Portal, page: Page
+    any_hub: Hub, portal: Portal, page: Page
 ) -> None:
-    hub, _ = hub_and_site
+    hub = any_hub
     stopped(hub, "anna", "ben", "carl", "dora")
     page.goto(portal.shows(f"{hub.url}services/templates/t/{PATH}", {"sample_name": "chosen"}))
     page.click("button")
@@ -279,6 +401,25 @@ def test_a_choice_of_servers_leads_back_to_the_notebook(
     page.get_by_role("button", name="Start").click()
     page.wait_for_selector(".place")
     assert stamped(saved_by(hub, page, "dora").read_text()) == {"sample_name": "chosen"}
+
+
+def test_a_click_in_firefox_ends_in_jupyterlab(
+    hub_and_site: tuple[Hub, Site], portal: Portal, tmp_path: Path
+) -> None:
+    hub, _ = hub_and_site
+    stopped(hub, "anna", "ben", "carl", "dora")
+    params = {"sample_name": f"{NAME} in Firefox", "temperature": 20.5}
+    with running_firefox(tmp_path) as firefox:
+        firefox.goto(portal.shows(f"{hub.url}services/templates/t/{PATH}", params))
+        firefox.click("button")
+        firefox.fill("input[name=username]", "anna")
+        firefox.fill("input[name=password]", PASSWORD)
+        firefox.click("input[type=submit]")
+        firefox.click("form#create button.primary")
+        shown = ".jp-NotebookPanel:not(.lm-mod-hidden) .jp-Notebook"
+        firefox.wait_for(shown, f'sample_name = "{NAME} in Firefox"')
+        assert firefox.url.startswith(f"{hub.url}user/anna/lab/tree/notebooks/lab/")
+        assert unquote(firefox.url).endswith("größe_ in Firefox.ipynb")
 
 
 def test_without_scripts_it_is_two_links_and_a_button(
@@ -389,17 +530,118 @@ def test_a_program_is_told_that_the_server_has_to_run(hub_and_site: tuple[Hub, S
 
 
 def test_it_works_on_the_oldest_hub_below_a_path(
-    launch_hub: LaunchHub, launch: Launch, portal: Portal, page: Page, lab_templates: Path
+    oldest_hub: Hub, portal: Portal, page: Page
 ) -> None:
-    service = external_service(oauth_redirect_uri="/jupyter/services/templates/oauth_callback")
-    hub = launch_hub("creation-5", version="5", base_url="/jupyter/", services=[service])
-    launch(
-        "creation-5",
-        f"--templates={lab_templates}",
-        *saving_in(hub, service),
-        environment=hub.environment(service),
-    )
-    click(portal, page, hub, {"sample_name": NAME, "temperature": 20.5})
+    stopped(oldest_hub, "anna", "ben", "carl", "dora")
+    url = oldest_hub.service_url("templates")
+    click(portal, page, url, {"sample_name": NAME, "temperature": 20.5})
     page.click("form#create button.primary")
     page.wait_for_url("**/lab/tree/**")
     run_in_lab(page, f"{len(NAME)} 21.5")
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_tls_ends_in_front_of_a_hub_that_knows_or_does_not_know(
+    launch_hub: LaunchHub,
+    portal: Portal,
+    page: Page,
+    lab_templates: Path,
+    tmp_path: Path,
+    told: bool,
+) -> None:
+    """Nobody believes the headers of the proxy: an address by https is a matter of configuration,
+    and where it is configured, cookies are for https alone."""
+    port = free_port()
+    environment = {"SSL_CERT_FILE": f"{tmp_path}/cert.pem"}
+    arguments = [f"--templates={lab_templates}", "--storage=contents"]
+    service = managed(*arguments, environment=environment)
+    hub = launch_hub(
+        f"https-{told}",
+        services=[service],
+        config=f"c.JupyterHub.public_url = 'https://127.0.0.1:{port}/'" if told else BY_PROXY,
+    )
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    with nginx(tmp_path, BEFORE_HUB.format(hub.origin), port=port, tls=True) as origin:
+        click(
+            portal,
+            page,
+            f"{origin}/services/templates/",
+            {"sample_name": NAME, "temperature": 20.5},
+        )
+        cookies = page.context.cookies(f"{origin}/services/templates/")
+        assert {c["name"]: c["secure"] for c in cookies if "nbstamp" in c["name"]} == (
+            {"__Secure-nbstamp-session": True} if told else {"nbstamp-session": False}
+        )
+        page.click("form#create button.primary")
+        page.wait_for_url(f"{origin}/user/anna/lab/tree/**")
+        run_in_lab(page, f"{len(NAME)} 21.5")
+    assert {url for url in asked if url.startswith("http:")} == {portal.url}
+
+
+def test_users_and_services_have_host_names_of_their_own(
+    launch_hub: LaunchHub, portal: Portal, page: Page, lab_templates: Path
+) -> None:
+    service = managed(f"--templates={lab_templates}", "--storage=contents")
+    hub = launch_hub("domains", services=[service], config=BY_PROXY, domain="hub.localhost")
+    click(portal, page, hub.service_url(service), {"sample_name": NAME, "temperature": 20.5})
+    page.click("form#create button.primary")
+    # the hub leads nobody to another host name, so the user does
+    with page.context.expect_page() as tab:
+        page.click("text=Start your Jupyter server in a new tab")
+    tab.value.wait_for_url(f"http://anna.hub.localhost:{hub.port}/user/anna/lab**")
+    tab.value.close()
+    page.click("text=Create now")
+    page.wait_for_url(f"http://anna.hub.localhost:{hub.port}/user/anna/lab/tree/**")
+    run_in_lab(page, f"{len(NAME)} 21.5")
+
+
+@pytest.mark.parametrize(
+    ("name", "open_path"),
+    [
+        ("notebook", "notebooks/{path}"),
+        ("workspace", "lab/workspaces/auto-n/tree/{path}"),
+    ],
+)
+def test_it_opens_where_the_configuration_says(
+    launch_hub: LaunchHub,
+    portal: Portal,
+    page: Page,
+    lab_templates: Path,
+    name: str,
+    open_path: str,
+) -> None:
+    arguments = [f"--templates={lab_templates}", "--storage=contents"]
+    service = managed(*arguments, f"--ContentsStorage.open_path={open_path}")
+    hub = launch_hub(f"open-{name}", services=[service], config=BY_PROXY)
+    click(portal, page, hub.service_url(service), {"sample_name": NAME, "temperature": 20.5})
+    page.click("form#create button.primary")
+    page.wait_for_url(f"**/user/anna/{open_path.replace('{path}', '**.ipynb')}")
+    run_in_lab(page, f"{len(NAME)} 21.5")
+    assert page.locator(".jp-Notebook").count() == 1
+
+
+def test_a_hub_session_that_ended_leads_over_the_sign_in_to_the_notebook(
+    launch_hub: LaunchHub, portal: Portal, page: Page, lab_templates: Path
+) -> None:
+    """With a sign-in provider on a third site, where a form of ours may not lead."""
+    service = managed(f"--templates={lab_templates}", "--storage=contents")
+    with serving(ThreadingHTTPServer(("127.0.0.1", 0), Provider)) as port:
+        provider = f"http://provider.localhost:{port}/"
+        config = f"PROVIDER = {provider!r}\n{PROVIDED}{BY_PROXY}"
+        hub = launch_hub("provided", services=[service], config=config)
+        visited: list[str] = []
+        page.on("framenavigated", lambda frame: visited.append(frame.url))
+        click(portal, page, hub.service_url(service), {"sample_name": NAME, "temperature": 20.5})
+        assert [url for url in visited if url.startswith(provider)]
+        opens = re.compile(r"/user/anna/lab/tree/")
+        page.route(opens, lambda route: route.abort("aborted"))  # it opens by itself
+        page.click("form#create button.primary")
+        page.wait_for_selector(".place")
+        page.context.clear_cookies(name=re.compile("jupyterhub|_xsrf"))
+        page.unroute(opens)
+        page.click("text=Open the notebook")
+        page.wait_for_url(f"{provider}**")
+        sign_in(page, "anna")
+        page.wait_for_url("**/user/anna/lab/tree/**")
+        run_in_lab(page, f"{len(NAME)} 21.5")
