@@ -9,6 +9,7 @@ from traitlets.config import Config
 
 from nbstamp.app import (
     ConfigurationError,
+    Server,
     build,
     configurables,
     options,
@@ -153,3 +154,9 @@ def test_every_option_has_help_and_an_example_to_paste() -> None:
             text, _, example = trait.help.partition("\n\n")
             assert text.strip().endswith("."), (cls, name)
             assert f"c.{cls.__name__}.{name} = " in example, (cls, name)
+
+
+def test_notebooks_go_to_each_users_own_jupyter_where_there_is_a_hub() -> None:
+    assert Server().storage == "download"
+    assert Server(identity="jupyterhub").storage == "contents"
+    assert Server(identity="jupyterhub", storage="download").storage == "download"

@@ -55,9 +55,9 @@ class Server(Configurable):
         """,
     ).tag(config=True)
     storage = Unicode(
-        "download",
         help="""Where notebooks go: the name of an installed storage (download, folder, contents,
-        shared), or an import string of a class of your own.
+        shared), or an import string of a class of your own. Default: contents with the identity
+        jupyterhub, else download.
 
         c.Server.storage = "folder"
         """,
@@ -193,6 +193,10 @@ class Server(Configurable):
         c.Server.file_name_in_log = True
         """,
     ).tag(config=True)
+
+    @default("storage")
+    def _storage(self) -> str:
+        return "contents" if self.identity == "jupyterhub" else "download"
 
     @default("state_dir")
     def _state_dir(self) -> str:
