@@ -15,7 +15,6 @@ from __future__ import annotations
 import errno
 import os
 import re
-import secrets
 import stat
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -405,7 +404,7 @@ def _unnamed(folder: int, mode: int) -> int | None:
 
 
 def _hidden_name() -> str:
-    return f".nbstamp-{secrets.token_hex(16)}.tmp"
+    return f".nbstamp-{os.urandom(16).hex()}.tmp"
 
 
 _HIDDEN = re.compile(r"\.nbstamp-[0-9a-f]{32}\.tmp")
