@@ -317,10 +317,15 @@ def _save_beside(folder: int, name: str, data: bytes | memoryview, mode: int) ->
 def _require_content(folder: int, name: str, data: bytes | memoryview) -> None:
     """Raise :class:`NoFreeName` unless the file is exactly ``data``."""
     if _content(folder, name) != data:
-        raise NoFreeName(
-            f"The data file “{printable(name, 120)}” is there already and was changed since it was "
-            "made. It stays as it is; please choose another folder for the new notebook."
-        )
+        raise changed(name)
+
+
+def changed(name: str) -> NoFreeName:
+    """The error for a data file that is there and is not what its name stands for."""
+    return NoFreeName(
+        f"The data file “{printable(name, 120)}” is there already and was changed since it was "
+        "made. It stays as it is; please choose another folder for the new notebook."
+    )
 
 
 def _name(

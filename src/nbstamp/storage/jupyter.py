@@ -23,7 +23,6 @@ from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote
 
 from nbstamp.core.errors import (
-    NoFreeName,
     SaveUncertain,
     StorageBusy,
     StorageFull,
@@ -35,7 +34,7 @@ from nbstamp.core.errors import (
 from nbstamp.core.naming import SUFFIX, Target
 from nbstamp.core.parameters import Json, printable
 from nbstamp.core.template import PROVENANCE, read_provenance
-from nbstamp.storage.files import NAMES, Seen, Written
+from nbstamp.storage.files import NAMES, Seen, Written, changed
 
 if TYPE_CHECKING:
     from httpx2 import AsyncClient
@@ -178,10 +177,12 @@ class Server(Peer):
     async def provenance(self, target: Target, holding: str) -> Mapping[str, Json] | None:
         """Where a notebook comes from, if its bytes hold ``holding``; None for whatever is not a
         complete notebook of ours. Raises :class:`NoAnswer`."""
-        data = await self.text(target)
-        if data is None or holding.encode() not in data:
+        text = await self.text(target)
+        if text is None or holding not in text:
             return None
-        return await asyncio.to_thread(read_provenance, data)
+        return await asyncio.to_thread(
+            lambda: read_provenance(text.encode("utf-8", "surrogatepass"))
+        )
 
     async def kernels(self) -> dict[str, str]:
         """Kernels by name, with what people call them; empty when they are not known."""
@@ -238,16 +239,14 @@ class Server(Peer):
         content = (await asyncio.to_thread(json.dumps, body)).encode()
         return await self.request("PUT", _contents(target.path), content=content, size=len(content))
 
-    async def text(self, target: Target) -> bytes | None:
+    async def text(self, target: Target) -> str | None:
         """What a file holds, if it is UTF-8. Raises :class:`NoAnswer`."""
         query = "?type=file&format=text&content=1"
         answer = await self.request("GET", _contents(target.path), query)
         if answer.status in (429, 502, 503, 504):
             raise NoAnswer(f"status {answer.status}")
         text = answer.body.get("content")
-        if answer.status != 200 or not isinstance(text, str):
-            return None
-        return text.encode("utf-8", "surrogatepass")
+        return text if answer.status == 200 and isinstance(text, str) else None
 
     async def rename(self, target: Target, to: Target) -> Answer:
         """Raises :class:`NoAnswer`."""
@@ -302,11 +301,11 @@ async def save(
 
     ``creation_id`` consists of ASCII letters, digits, ``-`` and ``_``. Files ``beside`` it are
     there first; each name stands for its content, so one that is there with the same content is
-    taken as it is, and one that nobody's notebook reads does no harm. Raises ``NoFreeName`` for one
-    that was changed,
-    :class:`~nbstamp.core.errors.StorageUnavailable` with its subclasses, ``StorageFull``,
-    ``TooLarge`` or ``UnacceptableFileName``. After ``SaveUncertain`` the same call finds the
-    notebook if it was saved.
+    taken as it is, and one that nobody's notebook reads does no harm.
+
+    Raises :class:`~nbstamp.core.errors.StorageUnavailable` with its subclasses, ``StorageFull``,
+    ``TooLarge``, ``UnacceptableFileName``, or ``NoFreeName`` for a data file that was changed.
+    After ``SaveUncertain`` the same call finds the notebook if it was saved.
     """
     own = _own_name(target, creation_id)
     known = None
@@ -430,12 +429,8 @@ async def _put_beside(
             await server.remove(own)
             if answer.status != 409:
                 raise _refusal(answer, "writing a data file")
-        if await server.text(file) != data:
-            raise NoFreeName(
-                f"The data file “{printable(file.name, 120)}” is there already and was changed "
-                "since it was made. It stays as it is; please choose another folder for the new "
-                "notebook."
-            )
+        if await server.text(file) != data.decode("utf-8"):
+            raise changed(file.name)
     except NoAnswer as err:
         raise _silent(err, "writing a data file") from None
 
