@@ -21,7 +21,7 @@ import pytest
 
 from nbstamp.catalogue import tree
 from nbstamp.catalogue.base import Entry
-from nbstamp.catalogue.folders import FolderCatalogue
+from nbstamp.catalogue.folders import MOMENT, FolderCatalogue
 from nbstamp.catalogue.near import Near
 from nbstamp.core.errors import BrokenTemplate, UnknownTemplate
 from nbstamp.core.parameters import Limits
@@ -235,6 +235,40 @@ def test_a_template_is_always_as_it_is_on_disk(tmp_path: Path) -> None:
     file.unlink()
     assert near(made, "a.ipynb") == []
     assert paths(made) == []
+
+
+def test_a_look_is_good_for_all_who_ask_within_a_moment(tmp_path: Path) -> None:
+    write(tmp_path, "a.ipynb", titled("One"))
+    made = scanned(tmp_path)
+    assert made.recent("a.ipynb") is None  # nobody has asked for it
+    assert made.recent("b.ipynb") is None
+    template = made.get("a.ipynb")
+    assert made.recent("a.ipynb") is template
+    time.sleep(1.1 * MOMENT)
+    assert made.recent("a.ipynb") is None
+
+
+def test_what_was_found_to_be_broken_or_gone_is_not_recent(tmp_path: Path) -> None:
+    file = write(tmp_path, "a.ipynb", titled("One"))
+    made = scanned(tmp_path, settle=0)
+    made.get("a.ipynb")
+    file.write_text("{")
+    with pytest.raises(BrokenTemplate):
+        made.get("a.ipynb")
+    assert made.recent("a.ipynb") is None
+    file.write_text(titled("Two"))
+    made.get("a.ipynb")
+    file.unlink()
+    with pytest.raises(UnknownTemplate):
+        made.get("a.ipynb")
+    assert made.recent("a.ipynb") is None
+
+
+def test_a_template_that_is_not_in_memory_is_not_recent(tmp_path: Path) -> None:
+    write(tmp_path, "a.ipynb", titled("One"))
+    made = scanned(tmp_path, memory=10)
+    made.get("a.ipynb")
+    assert made.recent("a.ipynb") is None
 
 
 def test_a_change_within_one_tick_of_a_slow_clock_is_seen(

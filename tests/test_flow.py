@@ -6,12 +6,14 @@ import json
 import re
 import shutil
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import nbformat
 import pytest
 
+from nbstamp.catalogue.folders import MOMENT
 from nbstamp.web.tokens import Tokens
 from support import (
     PORTAL,
@@ -186,6 +188,7 @@ def test_a_template_that_changed_is_shown_once_more(saves: Site, templates: Path
     file.write_text(notebook("version = 1"))
     form = create_form(saves.confirmation("sem/changing.ipynb", {"a": 1}))
     file.write_text(notebook("version = 2"))
+    time.sleep(2 * MOMENT)
     again = saves.send(form)
     assert again.status_code == 409
     assert "The template has changed" in again.text

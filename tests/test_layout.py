@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -71,11 +70,11 @@ LONG = Group("{", [("a: ", "1" * 30), ("b: ", "2" * 30), ("c: ", "3" * 30)], "}"
     [
         (LONG, ["{", f"    a: {'1' * 30},", f"    b: {'2' * 30},", f"    c: {'3' * 30},", "}"]),
         (
-            replace(LONG, trailing=False),
+            LONG._replace(trailing=False),
             ["{", f"    a: {'1' * 30},", f"    b: {'2' * 30},", f"    c: {'3' * 30}", "}"],
         ),
         (
-            replace(LONG, continued=" ...", trailing=False),
+            LONG._replace(continued=" ...", trailing=False),
             [
                 "{ ...",
                 f"    a: {'1' * 30}, ...",

@@ -137,7 +137,13 @@ def test_values_keep_their_type(text: str, value: Json) -> None:
         ("Infinity", "Infinity is not a JSON value"),
         ('{"a": [-Infinity]}', "-Infinity is not a JSON value"),
         ("-1e999", "too large"),
+        ("1.8e308", "too large"),
+        ("[1, 18E+0307]", "too large"),
+        ("9" * 300 + "e9", "too large"),
+        ("9" * 309 + ".0", "too large"),
+        ("0." + "0" * 99 + "1E500", "too large"),
         ("9" * 401, "401 digits; at most 400"),
+        ("[" + "9" * 4301 + "]", "4301 digits; at most 400"),
         ('{"a": {"b": 1, "b": 1}}', "“b” stands twice"),
         ('{"a": 1, "\\u0061": 2}', "“a” stands twice"),
         ('{"\\u202e": 1, "\\u202e": 2}', "u202e” stands twice"),
@@ -153,6 +159,11 @@ def test_values_keep_their_type(text: str, value: Json) -> None:
 def test_json_that_is_not_clear_is_refused_in_words(text: str | bytes, words: str) -> None:
     with pytest.raises(MalformedRequest, match=words):
         read(text)
+
+
+def test_a_site_may_allow_fewer_digits() -> None:
+    with pytest.raises(MalformedRequest, match="51 digits; at most 50"):
+        read_json("9" * 51, limits=Limits(digits=50))
 
 
 @pytest.mark.parametrize("opening", ["[", '{"a":', '[{"]":', '"\\"[",[['])
@@ -256,6 +267,12 @@ def test_values_do_not_reach_a_log_by_accident() -> None:
 
 
 # --- For people ---------------------------------------------------------------------------------
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.dictionaries(st.text(max_size=5), documents, max_size=3))
+def test_no_value_is_larger_than_all_of_them(values: dict[str, Json]) -> None:
+    assert all(json_size(value) <= Parameters(values).size for value in values.values())
 
 
 @settings(max_examples=100, deadline=None)

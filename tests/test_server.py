@@ -16,6 +16,7 @@ from urllib.parse import quote, urlsplit
 
 import pytest
 
+from nbstamp.catalogue.folders import MOMENT
 from nbstamp.web.requests import PATIENCE
 from support import Launch, Site, notebook
 
@@ -47,6 +48,7 @@ def test_a_template_is_there_as_soon_as_it_is_saved(saves: Site, templates: Path
     (templates / path).write_text((templates / "sem/plain.ipynb").read_text())
     assert saves.create(path, {"a": 1}).status_code == 200
     (templates / path).unlink()
+    time.sleep(2 * MOMENT)
     assert saves.confirmation(path, {"a": 1}).status_code == 404
 
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import uuid
+import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 
 from nbstamp.catalogue.base import Catalogue, Entry, Listing
 from nbstamp.core.errors import Forbidden, TemplatingError, UnacceptableFileName
@@ -62,6 +63,10 @@ __all__ = [
 
 audit = logging.getLogger("nbstamp.audit")
 
+SMALL = 2**15
+"""Bytes of parameters from which on stamping would keep other requests waiting; for fewer, another
+thread would cost more than stamping does."""
+
 
 @dataclass(frozen=True, slots=True)
 class Rules:
@@ -96,7 +101,7 @@ class Wish:
     """File name as typed; None for the one the template gives."""
     folder: str | None = None
     """Folder as typed; None for the site's."""
-    creation_id: str = field(default_factory=lambda: uuid.uuid4().hex)
+    creation_id: str = field(default_factory=partial(secrets.token_hex, 16))
     time: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
     """When this was first shown to the user; ISO 8601 in UTC."""
 
@@ -201,6 +206,8 @@ class Service:
 
     async def template(self, path: str) -> Template:
         """Raises :class:`~nbstamp.core.errors.UnknownTemplate`."""
+        if recent := self._catalogue.recent(path):
+            return recent
         return await asyncio.to_thread(self._catalogue.get, path)
 
     async def preview(self, user: User, wish: Wish) -> Preview:
@@ -209,7 +216,7 @@ class Service:
         Raises the errors of the catalogue, the language (for any parameter that cannot be stamped)
         and of :mod:`nbstamp.core.naming` for a typed name.
         """
-        draft = await asyncio.to_thread(self._draft, user, wish)
+        draft = await self._draft(user, wish)
         description = await self._describe(user, draft.target, wish, wish.parameters)
         found = description.found
         return Preview(
@@ -241,7 +248,7 @@ class Service:
         template or the parameters are not those that were confirmed or something can be seen now
         that the confirmation could not show, and the storage's errors.
         """
-        instance = await asyncio.to_thread(self._confirmed, user, confirmation, parameters)
+        instance = await self._confirmed(user, confirmation, parameters)
         if not confirmation.looked:
             await self._look_now(user, confirmation, parameters)
         return await self._save(self._storage, user, confirmation.target, instance)
@@ -253,7 +260,7 @@ class Service:
 
         Raises as :meth:`create`.
         """
-        instance = await asyncio.to_thread(self._confirmed, user, confirmation, parameters)
+        instance = await self._confirmed(user, confirmation, parameters)
         return await self._save(DownloadStorage(), user, confirmation.target, instance)
 
     async def create_unseen(self, user: User, wish: Wish) -> tuple[Outcome, Sequence[str]]:
@@ -262,7 +269,7 @@ class Service:
         Raises as :meth:`preview` and :meth:`create`, and :class:`UnacceptableFileName` when a
         piece of the name is missing.
         """
-        draft = await asyncio.to_thread(self._draft, user, wish)
+        draft = await self._draft(user, wish)
         for key, reason in draft.missing.items():
             raise UnacceptableFileName(f"{reason} Give a “name”.", parameter=key)
         outcome = await self._save(self._storage, user, draft.target, draft.instance)
@@ -292,10 +299,10 @@ class Service:
             return filled(self.rules.target_folder)
         return below(typed_folder(wish.folder), filled(own_place(self.rules.target_folder)))
 
-    def _draft(self, user: User, wish: Wish) -> _Draft:
+    async def _draft(self, user: User, wish: Wish) -> _Draft:
         """What ``wish`` comes to. It is stamped even to be looked at only: every refusal of a name
         or a value is to come before the user confirms."""
-        template = self._catalogue.get(wish.template)
+        template = await self.template(wish.template)
         pattern = wish.template.rpartition("/")[2]
         filled = fill(pattern, wish.parameters, languages=self.rules.text_languages)
         name, missing = filled.name, filled.missing
@@ -304,22 +311,22 @@ class Service:
             refuse_placeholders(name, filled.missing)
         parts = self.folder(user, wish)
         language = self._language(template, wish.parameters)
-        instance = self._stamp(user, wish, template, wish.parameters, language)
+        instance = await self._stamp(user, wish, template, wish.parameters, language)
         return _Draft(template, language, Target(parts, name), missing, instance)
 
-    def _confirmed(
+    async def _confirmed(
         self, user: User, confirmation: Confirmation, parameters: Parameters
     ) -> Instance:
         self.require_owner(user, confirmation)
         if confirmation.parameters_hash != parameters.hash:
             raise Changed("The values are not the ones that were shown before.")
-        template = self._catalogue.get(confirmation.template)
+        template = await self.template(confirmation.template)
         if template.content_hash != confirmation.content_hash:
             raise Changed(
                 "The template has changed since this page was made. Please look at it once more."
             )
         language = self._language(template, parameters)
-        return self._stamp(user, confirmation, template, parameters, language)
+        return await self._stamp(user, confirmation, template, parameters, language)
 
     async def _look_now(
         self, user: User, confirmation: Confirmation, parameters: Parameters
@@ -336,7 +343,7 @@ class Service:
                 "notebook is made. Nothing was created yet."
             )
 
-    def _stamp(
+    async def _stamp(
         self,
         user: User,
         act: Wish | Confirmation,
@@ -352,7 +359,8 @@ class Service:
             object_id=parameters.get(self.rules.object_parameter),
             user=user.name if self.rules.user_in_notebook else "",
         )
-        return stamp(
+        made = partial(
+            stamp,
             template,
             parameters,
             origin,
@@ -360,6 +368,7 @@ class Service:
             files=self._storage.keeps_files,
             kernel_names=self.rules.kernel_names,
         )
+        return made() if parameters.size < SMALL else await asyncio.to_thread(made)
 
     async def _save(
         self, storage: Storage, user: User, target: Target, instance: Instance

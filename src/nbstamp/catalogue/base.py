@@ -62,6 +62,11 @@ class Catalogue(Configurable):
         Raises :class:`UnknownTemplate` with near matches, or :class:`BrokenTemplate`.
         """
 
+    def recent(self, path: str) -> Template | None:
+        """The template at ``path`` if it is known as it was a moment ago, else None: then ask
+        :meth:`get`. Never waits, neither for the disk nor for anybody else."""
+        return None
+
     @abstractmethod
     def listing(self) -> Listing:
         """Return what is known; never waits for a scan."""

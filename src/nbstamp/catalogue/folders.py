@@ -16,7 +16,7 @@ from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from weakref import WeakValueDictionary
 
 from traitlets import Float, Int
@@ -38,6 +38,10 @@ from nbstamp.core.parameters import Limits, printable
 from nbstamp.core.template import Template, index
 
 log = logging.getLogger(__name__)
+
+MOMENT = 0.05
+"""Seconds for which a template need not be looked at again: when a whole course clicks at once, its
+first look is good for all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,50 +67,65 @@ class _State:
         return not self.fresh and self.reason == self.entry.broken
 
 
+class _Held(NamedTuple):
+    """A template in memory."""
+
+    state: _State
+    template: Template
+    looked: float = float("-inf")
+    """When the disk was looked at, and had it so, because somebody asked; by the monotonic
+    clock."""
+
+
 class _Bodies:
     """The templates that were used last, up to a number of bytes of their bodies."""
 
     def __init__(self, most: int) -> None:
         self._most = most
         self._bytes = 0
-        self._held: OrderedDict[str, tuple[_State, Template]] = OrderedDict()
+        self._held: OrderedDict[str, _Held] = OrderedDict()
         self._lock = threading.Lock()
 
     def state(self, path: str) -> _State | None:
         with self._lock:
-            return self._held[path][0] if path in self._held else None
+            return self._held[path].state if path in self._held else None
+
+    def recent(self, path: str) -> Template | None:
+        """The template at ``path`` if it was asked for and looked at a moment ago."""
+        held = self._held.get(path)
+        return held.template if held and time.monotonic() - held.looked < MOMENT else None
 
     def has(self, entry: Entry) -> bool:
         with self._lock:
             held = self._held.get(entry.path)
-            return held is not None and held[1].content_hash == entry.content_hash
+            return held is not None and held.template.content_hash == entry.content_hash
 
     def use(self, entry: Entry) -> Template | None:
         """The template that ``entry`` describes, if it is here."""
         with self._lock:
             held = self._held.get(entry.path)
-            if held is None or held[1].content_hash != entry.content_hash:
+            if held is None or held.template.content_hash != entry.content_hash:
                 return None
             self._held.move_to_end(entry.path)
-            return held[1]
+            return held.template
 
-    def keep(self, state: _State, template: Template) -> None:
+    def keep(self, held: _Held) -> None:
         """Hold a template that was used now; those that were not used for longest make room."""
-        path = state.entry.path
+        path = held.state.entry.path
         with self._lock:
             self._take(path)
-            if len(template.body) > self._most:
+            if len(held.template.body) > self._most:
                 return
-            self._put(path, state, template)
+            self._put(path, held)
             while self._bytes > self._most:
                 self._take(next(iter(self._held)))
 
-    def offer(self, state: _State, template: Template) -> None:
+    def offer(self, held: _Held) -> None:
         """Hold a template that nobody asked for yet, if there is room."""
-        path = state.entry.path
+        path = held.state.entry.path
         with self._lock:
-            if self._bytes + len(template.body) <= self._most:
-                self._put(path, state, template)
+            if self._bytes + len(held.template.body) <= self._most:
+                self._put(path, held)
                 self._held.move_to_end(path, last=False)
 
     def drop(self, path: str) -> None:
@@ -114,13 +133,13 @@ class _Bodies:
         with self._lock:
             self._take(path)
 
-    def _put(self, path: str, state: _State, template: Template) -> None:
-        self._held[path] = (state, template)
-        self._bytes += len(template.body)
+    def _put(self, path: str, held: _Held) -> None:
+        self._held[path] = held
+        self._bytes += len(held.template.body)
 
     def _take(self, path: str) -> None:
         if held := self._held.pop(path, None):
-            self._bytes -= len(held[1].body)
+            self._bytes -= len(held.template.body)
 
 
 class FolderCatalogue(Catalogue):
@@ -130,7 +149,7 @@ class FolderCatalogue(Catalogue):
         2.0,
         min=0.01,
         help="""Seconds between two looks at the folders. One template that is asked for is always
-        as it is on disk; only the list lags behind.
+        as it is on disk, or was a twentieth of a second ago; only the list lags behind.
 
         c.FolderCatalogue.interval = 10
         """,
@@ -184,7 +203,7 @@ class FolderCatalogue(Catalogue):
         raise UnknownTemplate(path, near=self._like(path))
 
     def _get(self, path: str) -> Template | None:
-        listed = self._states.get(path)
+        listed, looked = self._states.get(path), time.monotonic()
         found = self._look(path, listed or self._bodies.state(path))
         if listed or not found:
             self._note(path, found[0] if found else None)
@@ -197,8 +216,11 @@ class FolderCatalogue(Catalogue):
                 state, template = found
         if template is None:
             raise BrokenTemplate(path, state.reason or "its folder cannot be read at the moment")
-        self._bodies.keep(state, template)
+        self._bodies.keep(_Held(state, template, looked))
         return template
+
+    def recent(self, path: str) -> Template | None:
+        return self._bodies.recent(path)
 
     def listing(self) -> Listing:
         with self._lock:
@@ -288,7 +310,7 @@ class FolderCatalogue(Catalogue):
             if found and found[1]:
                 # a template that changes is one that someone works with
                 hold = self._bodies.keep if old else self._bodies.offer
-                hold(found[0], found[1])
+                hold(_Held(found[0], found[1]))
 
     def _say(self, problems: dict[str, str]) -> None:
         for where, what in problems.items():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import socket
 import sys
+import time
 from pathlib import Path
 from typing import TextIO
 
@@ -80,7 +81,8 @@ def log_to(stream: TextIO) -> None:
     """Send the log to ``stream``, one line per event with its time."""
     handler = logging.StreamHandler(stream)
     handler.setFormatter(OneLine("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    # a line names neither thread nor process, so no record needs to ask for them
+    # a line names neither thread nor process nor place, so no record needs to ask for them
+    logging._srcfile = None  # as the manual has it, “Optimization”
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     root = logging.getLogger()
     root.addHandler(handler)
@@ -91,6 +93,15 @@ def log_to(stream: TextIO) -> None:
 
 class OneLine(logging.Formatter):
     """Escapes what could forge a line or steer a terminal."""
+
+    _second = (0, "")
+
+    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802
+        second, text = self._second
+        if second != (now := int(record.created)):
+            text = time.strftime(self.default_time_format, self.converter(now))
+            self._second = (now, text)
+        return f"{text},{record.msecs:03.0f}"
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802
         line = super().formatMessage(record)

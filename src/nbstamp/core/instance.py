@@ -57,7 +57,7 @@ class Instance:
     segments: tuple[bytes | memoryview, ...]
     """To be written one after the other; views of the template's bytes are not copied."""
     creation_id: str
-    provenance: Mapping[str, Json]
+    provenance: Mapping[str, str | int]
     """``metadata.nbstamp`` as it is in the notebook."""
     files: tuple[DataFile, ...] = ()
     """What the notebook reads from its own folder; to be there before the notebook is."""
@@ -97,16 +97,17 @@ def stamp(
     if parameters:
         if language is None:
             raise ValueError("parameters need a kernel language")
-        if files:
-            beside = _data_files(data_parameters(template.defaults), parameters)
+        if files and (names := data_parameters(template.defaults)):
+            beside = _data_files(names, parameters)
         source = language.cell(parameters, {name: file.name for name, file in beside.items()})
-    provenance = _provenance(template, parameters, origin, source)
+    cell_hash = hashlib.sha256(source.encode("utf-8")).hexdigest() if source else ""
+    provenance = _provenance(template, parameters, origin, cell_hash)
     body = memoryview(template.body)
     splices = [_put(template.provenance, _member(PROVENANCE, provenance))]
     if source:
-        splices.append(_put(template.cell, _cell(template, source, origin.creation_id)))
+        splices.append(_put(template.cell, _cell(template, source, cell_hash)))
     if template.kernel_name and (name := kernel_names.get(template.kernel.name)):
-        splices.append((*template.kernel_name, _utf8(json.dumps(name, ensure_ascii=False))))
+        splices.append((*template.kernel_name, _utf8(encode_basestring(name))))
     segments: list[bytes | memoryview] = []
     done = 0
     for start, end, content in sorted(splices):
@@ -148,9 +149,9 @@ def _put(splice: Splice, content: bytes) -> tuple[int, int, bytes]:
 
 
 def _provenance(
-    template: Template, parameters: Parameters, origin: Origin, source: str
-) -> dict[str, Json]:
-    found: dict[str, Json] = {
+    template: Template, parameters: Parameters, origin: Origin, cell_hash: str
+) -> dict[str, str | int]:
+    found: dict[str, str | int] = {
         "template": origin.template,
         "content_hash": template.content_hash,
         "creation_id": origin.creation_id,
@@ -158,8 +159,8 @@ def _provenance(
         "parameters_hash": parameters.hash,
         "nbstamp": __version__,
     }
-    if source:
-        found["cell_hash"] = hashlib.sha256(source.encode("utf-8")).hexdigest()
+    if cell_hash:
+        found["cell_hash"] = cell_hash
     if origin.portal:
         found["portal"] = origin.portal
     if isinstance(origin.object_id, int | str) and not isinstance(origin.object_id, bool):
@@ -169,8 +170,12 @@ def _provenance(
     return found
 
 
-def _member(key: str, value: Mapping[str, Json]) -> bytes:
-    return _utf8(f"{json.dumps(key)}: {json.dumps(value, ensure_ascii=False)}")
+def _member(key: str, value: Mapping[str, str | int]) -> bytes:
+    members = [
+        f'"{name}": {encode_basestring(item) if isinstance(item, str) else item}'
+        for name, item in value.items()
+    ]
+    return _utf8(f'"{key}": {{{", ".join(members)}}}')
 
 
 def _utf8(text: str) -> bytes:
@@ -178,18 +183,18 @@ def _utf8(text: str) -> bytes:
     return text.encode("utf-8", "backslashreplace")
 
 
-def _cell(template: Template, source: str, creation_id: str) -> bytes:
-    head, between, tail = _outline(template.indent, template.newline, template.minor)
-    if template.minor >= 5:
-        head = head.replace('""', f'"{_cell_id(template.cell_ids, creation_id)}"')
+def _cell(template: Template, source: str, cell_hash: str) -> bytes:
+    start, middle, between, end = _outline(template.indent, template.newline, template.minor)
+    name = _cell_id(template.cell_ids, cell_hash) if middle else ""
     lines = between.join(map(encode_basestring, source.splitlines(keepends=True)))
-    return f"{head}{lines}{tail}".encode()
+    return f"{start}{name}{middle}{lines}{end}".encode()
 
 
 @lru_cache
-def _outline(indent: str | None, newline: str, minor: int) -> tuple[str, str, str]:
-    """A code cell with an empty id as Jupyter lays cells out, so that the notebook reads well in a
-    diff: what stands before the lines of its source, between two of them, and after them."""
+def _outline(indent: str | None, newline: str, minor: int) -> tuple[str, str, str, str]:
+    """A code cell as Jupyter lays cells out, so that the notebook reads well in a diff: what stands
+    before its id, between that and the lines of its source, between two of them, and after them.
+    Without ids, the second piece is empty."""
     cell: dict[str, Json] = {"cell_type": "code", "execution_count": None}
     if minor >= 5:
         cell["id"] = ""
@@ -198,13 +203,15 @@ def _outline(indent: str | None, newline: str, minor: int) -> tuple[str, str, st
     if indent is not None:
         text = text.replace("\n", newline + indent * 2)
         between = f",{newline}{indent * 4}"
-    head, tail = text.rsplit('""', 1)
-    return head, between, tail
+    head, end = text.rsplit('""', 1)
+    start, quotes, middle = head.partition('""')
+    return (f'{start}"', f'"{middle}', between, end) if quotes else (start, "", between, end)
 
 
-def _cell_id(taken: frozenset[str], creation_id: str) -> str:
-    """Eight hexadecimal digits (nbformat 4.5 wants unique ids), the same for the same creation."""
-    number = 0
-    while (found := hashlib.sha256(f"{creation_id}/{number}".encode()).hexdigest()[:8]) in taken:
+def _cell_id(taken: frozenset[str], cell_hash: str) -> str:
+    """As short as Jupyter's own (nbformat 4.5 wants unique ids), the same for the same source."""
+    found, number = cell_hash[:8], 0
+    while found in taken:
         number += 1
+        found = f"{cell_hash[:8]}-{number}"
     return found

@@ -12,6 +12,7 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from nbstamp.core.errors import UnacceptableFileName
 from nbstamp.core.parameters import Json, json_type, language_text, printable
@@ -140,11 +141,17 @@ _DROPPED = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 _DEVICES = re.compile(r"(?:CON|PRN|AUX|NUL|COM[0-9¹²³]|LPT[0-9¹²³]) *(?:$|\.)", re.IGNORECASE)
 
 
+_SAFE = re.compile(r"[A-Za-z0-9_()+,=~-]+(?:[ .]+[A-Za-z0-9_()+,=~-]+)*")
+_SPACES = re.compile(" +")
+
+
 def safe_text(text: str) -> str:
     """``text`` without anything that cannot be in a file name on any platform; may be empty."""
+    if "  " not in text and _SAFE.fullmatch(text):  # as nearly every one is
+        return text
     text = _SEPARATING.sub(" ", unicodedata.normalize("NFC", text))
     text = "".join(c for c in text if unicodedata.category(c) not in _DROPPED)
-    text = re.sub(" +", " ", unicodedata.normalize("NFC", text).translate(_FORBIDDEN))
+    text = _SPACES.sub(" ", unicodedata.normalize("NFC", text).translate(_FORBIDDEN))
     return text.strip(" .")
 
 
@@ -231,6 +238,7 @@ def own_place(setting: str) -> str:
 _SETTING = re.compile(r"\{(folder|username|date)\}")
 
 
+@lru_cache(256)
 def target_folder(setting: str, *, folder: str, username: str, date: str) -> tuple[str, ...]:
     """The folder for new notebooks: the site's ``setting`` (``notebooks/{folder}``) with the
     template's own folder, the user's name and the date put in, each part made safe.

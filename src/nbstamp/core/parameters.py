@@ -10,7 +10,7 @@ import hashlib
 import json
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import ItemsView, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import accumulate
@@ -58,6 +58,9 @@ class Parameters(Mapping[str, Json]):
     def __len__(self) -> int:
         return len(self.values_by_name)
 
+    def items(self) -> ItemsView[str, Json]:
+        return self.values_by_name.items()
+
     def __repr__(self) -> str:  # values must not reach a log by accident
         return f"Parameters({len(self)} names)"
 
@@ -75,8 +78,19 @@ class Parameters(Mapping[str, Json]):
     def hash(self) -> str:
         """SHA-256 in hex of the canonical form: equal for equal names, values and types,
         whatever the order of keys or the spelling on the wire."""
-        canonical = json.dumps(self.values_by_name, separators=(",", ":"), sort_keys=True)
-        return hashlib.sha256(canonical.encode("ascii")).hexdigest()
+        return hashlib.sha256(self._canonical.encode("ascii")).hexdigest()
+
+    @cached_property
+    def _canonical(self) -> str:
+        return _CANONICAL.encode(self.values_by_name)
+
+    @property
+    def size(self) -> int:
+        """Bytes of the canonical form, which is ASCII; no value alone has more as JSON."""
+        return len(self._canonical)
+
+
+_CANONICAL = json.JSONEncoder(separators=(",", ":"), sort_keys=True)
 
 
 def read_form(body: bytes, *, fields: int = 100) -> dict[str, str]:
@@ -134,37 +148,23 @@ def read_json(text: str | bytes, *, limits: Limits, envelope: int = 0) -> Json:
             raise MalformedRequest(
                 f"The JSON text is not valid UTF-8 (byte {err.start})."
             ) from None
-    if (depth := _depth(text)) > limits.depth + envelope:
+    if (depth := _depth(text, limits.depth + envelope)) > limits.depth + envelope:
         raise MalformedRequest(
             f"The parameters are nested {depth - envelope} levels deep; "
             f"at most {limits.depth} are accepted."
         )
 
-    longest = min(limits.digits, sys.int_info.default_max_str_digits)
-
-    def integer(digits: str) -> int:
-        if (length := len(digits.lstrip("-"))) > longest:
-            raise MalformedRequest(
-                f"The JSON text holds an integer of {length} digits; at most {longest} are "
-                "accepted."
-            )
-        return int(digits)
-
+    large = limits.digits < _MANY or _MANY_DIGITS.search(text) or _LARGE_EXPONENT.search(text)
+    decoder = _careful_decoder(limits.digits) if large else _DECODER
     try:
-        value: Json = json.loads(
-            text,
-            object_pairs_hook=_unique,
-            parse_constant=_refuse_constant,
-            parse_float=_finite,
-            parse_int=integer,
-        )
+        value: Json = decoder.decode(text)
     except json.JSONDecodeError as err:
         raise MalformedRequest(
             f"This is not JSON: {err.msg} at line {err.lineno}, column {err.colno}."
         ) from None
     except RecursionError:
         raise MalformedRequest("The JSON text is nested too deeply.") from None
-    if _MAYBE_SURROGATE.search(text):
+    if ("\\u" in text or not text.isascii()) and _MAYBE_SURROGATE.search(text):
         _refuse_surrogates(value)
     return value
 
@@ -176,8 +176,11 @@ _MAYBE_SURROGATE = re.compile("\\\\u[dD][89abcdefABCDEF]|[\ud800-\udfff]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
-def _depth(text: str) -> int:
-    """The nesting of a JSON text, without recursion and before any value is built."""
+def _depth(text: str, enough: int) -> int:
+    """The nesting of a JSON text, without recursion and before any value is built; anything up to
+    ``enough`` when it cannot be more."""
+    if (opening := text.count("[") + text.count("{")) <= enough:
+        return opening
     brackets = _NO_BRACKET.sub("", _STRINGS.sub("", text))
     return max(accumulate(map(_BRACKETS.__getitem__, brackets)), default=0)
 
@@ -205,6 +208,33 @@ def _finite(digits: str) -> float:
             f"The number {digits[:40]} is too large for a floating point number."
         )
     return number
+
+
+def _careful_decoder(digits: int) -> json.JSONDecoder:
+    """A decoder for a text that may hold a number beyond what is accepted."""
+    longest = min(digits, sys.int_info.default_max_str_digits)
+
+    def integer(digits: str) -> int:
+        if (length := len(digits.lstrip("-"))) > longest:
+            raise MalformedRequest(
+                f"The JSON text holds an integer of {length} digits; at most {longest} are "
+                "accepted."
+            )
+        return int(digits)
+
+    return json.JSONDecoder(
+        object_pairs_hook=_unique,
+        parse_constant=_refuse_constant,
+        parse_float=_finite,
+        parse_int=integer,
+    )
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_refuse_constant)
+_MANY = 200
+_MANY_DIGITS = re.compile(f"[0-9]{{{_MANY}}}")
+_LARGE_EXPONENT = re.compile("[eE][+0-9][0-9]{2}")
+# a number that overflows (above 1e308) has the one or the other
 
 
 def _refuse_surrogates(value: Json) -> None:
@@ -247,19 +277,22 @@ def check_parameters(value: Json, *, limits: Limits) -> Parameters:
             f"There are {len(value)} parameters; at most {limits.parameters} are accepted. "
             "Lists and objects can hold many values in one parameter."
         )
-    for name, item in value.items():
+    for name in value:
         if len(name) > limits.name:
             raise UnacceptableParameter(
                 name[: limits.name],
                 f"The parameter name “{printable(name[: limits.name])}…” has {len(name)} "
                 f"characters; at most {limits.name} are accepted.",
             )
-        if (size := json_size(item)) > limits.value:
-            raise TooLarge(
-                f"The value of “{printable(name)}” has {size:,} bytes as JSON; at most "
-                f"{limits.value:,} fit into a notebook cell."
-            )
-    return Parameters(dict(sorted(value.items(), key=_by_name)))
+    parameters = Parameters(dict(sorted(value.items(), key=_by_name)))
+    if parameters.size > limits.value:
+        for name, item in parameters.items():
+            if (size := json_size(item)) > limits.value:
+                raise TooLarge(
+                    f"The value of “{printable(name)}” has {size:,} bytes as JSON; at most "
+                    f"{limits.value:,} fit into a notebook cell."
+                )
+    return parameters
 
 
 def _by_name(item: tuple[str, Json]) -> tuple[str, str]:
@@ -290,6 +323,8 @@ def json_type(value: Json) -> str:
 
 def printable(text: str, length: int = 80) -> str:
     """``text`` for a message: control and invisible characters escaped, cut at ``length``."""
+    if len(text) <= length and text.isprintable():
+        return text
     shown = "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in text[: length + 1])
     return shown if len(text) <= length else shown[:length] + "…"
 

@@ -19,7 +19,7 @@ import stat
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from functools import partial
+from functools import cache, partial
 from typing import NamedTuple, TypeVar
 
 from nbstamp.core.errors import (
@@ -398,7 +398,7 @@ _NO_UNNAMED_FILES = (errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL)
 
 
 def _unnamed(folder: int, mode: int) -> int | None:
-    if not os.path.isdir("/proc/self/fd"):  # without it there is no way to name the file later
+    if not _has_proc():  # without it there is no way to name the file later
         return None
     try:
         return os.open(".", os.O_TMPFILE | os.O_WRONLY, mode, dir_fd=folder)
@@ -406,6 +406,11 @@ def _unnamed(folder: int, mode: int) -> int | None:
         if err.errno in _NO_UNNAMED_FILES:
             return None
         raise
+
+
+@cache
+def _has_proc() -> bool:
+    return os.path.isdir("/proc/self/fd")
 
 
 def _hidden_name() -> str:
@@ -448,13 +453,19 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _BAD_NAME = (errno.ENAMETOOLONG, errno.EILSEQ)
 
 
-@contextmanager
-def _in_words(doing: str) -> Iterator[None]:
-    try:
-        yield
-    except OSError as err:
-        # the error itself names the file, which may hold a parameter's value
-        raise _refusal(err, doing) from None
+class _in_words:  # noqa: N801
+    """Around calls of the operating system: what they refuse, in words."""
+
+    def __init__(self, doing: str) -> None:
+        self._doing = doing
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, err: BaseException | None, traceback: object) -> None:
+        if isinstance(err, OSError):
+            # the error itself names the file, which may hold a parameter's value
+            raise _refusal(err, self._doing) from None
 
 
 def _refusal(err: OSError, doing: str) -> TemplatingError:

@@ -9,11 +9,8 @@ import time
 import traceback
 from collections.abc import Awaitable, Callable, Sequence
 from importlib.resources import files
-from typing import Any
 
-from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route, Router
@@ -51,6 +48,11 @@ HEADERS = {
 Chromium enforces form-action on redirects, too. No form is answered by a redirect here: signing in
 begins with a link or a script, so that the hub's origin need not be allowed.
 """
+
+
+_HEADERS = [(key.lower().encode(), value.encode()) for key, value in HEADERS.items()]
+_STATIC = [(key, b"max-age=300" if key == b"cache-control" else value) for key, value in _HEADERS]
+_SLASHES = re.compile("//+")
 
 
 class InternalError(TemplatingError):
@@ -158,37 +160,29 @@ def create_app(
             return api.error(err)
         return pages.error(err)
 
-    async def failed_async(request: Request, exc: Exception) -> Response:
-        return failed(request, exc)
-
-    methods: dict[str, Any] = {"methods": ["GET"]}
+    static = StaticFiles(directory=str(files("nbstamp.web").joinpath("static")))
     routes: list[BaseRoute] = [
-        Route("/", catalogue, **methods),
-        Route("/t/{path:path}", flow.template, methods=["GET", "POST"]),
-        Route("/create", flow.create, methods=["POST"]),
-        Route("/healthz", alive, **methods),
-        Route("/readyz", readiness, **methods),
-        Route("/api/docs", documentation, **methods),
-        Route("/api/v1/openapi.json", programs.openapi, **methods),
-        Route("/api/v1/templates", programs.templates, **methods),
-        Route("/api/v1/templates/{path:path}", programs.template, **methods),
-        Route("/api/v1/notebooks", programs.create, methods=["POST"]),
-        Mount("/static", StaticFiles(directory=str(files("nbstamp.web").joinpath("static")))),
+        # tried in this order
+        Route(f"{base_url}t/{{path:path}}", flow.template, methods=["GET", "POST"]),
+        Route(f"{base_url}create", flow.create, methods=["POST"]),
+        Route(f"{base_url}api/v1/notebooks", programs.create, methods=["POST"]),
+        Mount(f"{base_url}static", static),
+        Route(base_url, catalogue),
+        Route(f"{base_url}healthz", alive),
+        Route(f"{base_url}readyz", readiness),
+        Route(f"{base_url}api/docs", documentation),
+        Route(f"{base_url}api/v1/openapi.json", programs.openapi),
+        Route(f"{base_url}api/v1/templates", programs.templates),
+        Route(f"{base_url}api/v1/templates/{{path:path}}", programs.template),
     ]
     if signing:
         routes += signing.routes()
     if base_url != "/":
-        below = Mount(base_url.rstrip("/"), app=Router(routes, redirect_slashes=False))
-        bare = [Route(path, _to(base_url), **methods) for path in ("/", base_url.rstrip("/"))]
-        routes = [*bare, below]
-    app = Starlette(
-        routes=routes,
-        middleware=[Middleware(Frame, failed=failed, urls=urls, hosts=tuple(hosts))],
-        exception_handlers={TemplatingError: failed_async, HTTPException: failed_async},
-    )
-    # it would redirect to the Host and the scheme of the request, which a proxy may have changed
-    app.router.redirect_slashes = False
-    return app
+        routes += [Route(path, _to(base_url)) for path in ("/", base_url.rstrip("/"))]
+    # its redirects would go to the Host and the scheme of the request, which a proxy may have
+    # changed
+    router = Router(routes, redirect_slashes=False)
+    return Frame(router, failed=failed, urls=urls, hosts=hosts)
 
 
 def _to(address: str) -> Callable[[Request], Awaitable[Response]]:
@@ -204,42 +198,44 @@ class Frame:
 
     def __init__(
         self,
-        app: ASGIApp,
+        app: Router,
         *,
         failed: Callable[[Request, Exception], Response],
         urls: Urls,
-        hosts: Sequence[str],
+        hosts: Sequence[str] = (),
     ) -> None:
         self._app = app
         self._failed = failed
-        self._urls = urls
+        self._static = urls("static")
         self._hosts = frozenset(host.lower() for host in hosts)
+
+    @property
+    def routes(self) -> Sequence[BaseRoute]:
+        """The route table."""
+        return self._app.routes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         # SampleDB with a trailing slash in its setting posts to …//t/… (facts/sampledb.md 5)
-        path = re.sub("/{2,}", "/", scope["path"])
-        scope = {**scope, "path": path}
-        static = path.startswith(self._urls("static"))
+        scope["path"] = path = _SLASHES.sub("/", scope["path"])
+        # with an application around it, a router raises what it does not know
+        scope["app"] = self
+        more = _STATIC if path.startswith(self._static) else _HEADERS
         began, status = time.monotonic(), 0
 
         async def framed(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                headers = [(k, v) for k, v in message["headers"] if k.lower() != b"server"]
-                for key, value in HEADERS.items():
-                    if static and key == "Cache-Control":
-                        value = "max-age=300"
-                    headers.append((key.lower().encode(), value.encode()))
-                message = {**message, "headers": headers}
+                message["headers"] = [*message["headers"], *more]
             await send(message)
 
         request = Request(scope, receive)
         try:
-            self._check_host(request)
+            if self._hosts:
+                self._check_host(request)
             await self._app(scope, receive, framed)
         except Exception as exc:  # the outermost layer: a person must always get a page
             answer = self._failed(request, exc)
@@ -253,7 +249,7 @@ class Frame:
 
     def _check_host(self, request: Request) -> None:
         host = request.headers.get("host", "").lower()
-        if self._hosts and host not in self._hosts and host.rpartition(":")[0] not in self._hosts:
+        if host not in self._hosts and host.rpartition(":")[0] not in self._hosts:
             raise MalformedRequest(
                 f"This server is not known as “{printable(host)}”. Its own names are in the "
                 "setting Server.hosts.",

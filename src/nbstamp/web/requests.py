@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import Enum
 from urllib.parse import urlsplit
 
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 
 from nbstamp.core.errors import Forbidden, MalformedRequest, SlowRequest, TooLarge
 from nbstamp.core.parameters import Limits, printable, read_form
@@ -31,29 +31,25 @@ async def read_body(request: Request, limit: int) -> bytes:
     """
     pieces: list[bytes] = []
     size = 0
-    stream = request.stream()
-    while True:
-        try:
-            async with asyncio.timeout(PATIENCE):
-                piece = await anext(stream, b"")
-        except TimeoutError:
-            raise SlowRequest(
-                f"No more data arrived for {PATIENCE:.0f} seconds. "
-                "Please try again from the portal."
-            ) from None
-        except ClientDisconnect:
-            raise SlowRequest(
-                "The connection was closed before the request was complete."
-            ) from None
-        if not piece:
-            break
-        size += len(piece)
-        if size <= limit:
-            pieces.append(piece)
-        else:
-            pieces.clear()
-            if size > 8 * limit:
-                break
+    now = asyncio.get_running_loop().time
+    try:
+        async with asyncio.timeout(PATIENCE) as patience:
+            while size <= 8 * limit:
+                message = await request.receive()
+                if message["type"] == "http.disconnect":
+                    raise SlowRequest("The connection was closed before the request was complete.")
+                size += len(piece := message.get("body", b""))
+                if size <= limit:
+                    pieces.append(piece)
+                else:
+                    pieces.clear()
+                if not message.get("more_body"):
+                    break
+                patience.reschedule(now() + PATIENCE)
+    except TimeoutError:
+        raise SlowRequest(
+            f"No more data arrived for {PATIENCE:.0f} seconds. Please try again from the portal."
+        ) from None
     if size > limit:
         raise TooLarge(
             f"The request has {size:,} bytes; this server accepts {limit:,}. "

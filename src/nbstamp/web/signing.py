@@ -36,13 +36,13 @@ class Signing:
     def routes(self) -> list[Route]:
         """All of them are reached by links and redirects."""
         found: dict[str, Handler] = {
-            "/login": self.login,
-            "/oauth_callback": self.callback,
-            "/logout": self.logout,
-            "/resume": self.resume,
-            "/signed-in": self.signed_in,
+            "login": self.login,
+            "oauth_callback": self.callback,
+            "logout": self.logout,
+            "resume": self.resume,
+            "signed-in": self.signed_in,
         }
-        return [Route(path, handler, methods=["GET"]) for path, handler in found.items()]
+        return [Route(self._urls(path), handler) for path, handler in found.items()]
 
     def to_login(self, request: Request) -> Response:
         """Send the user of a page to sign in and back to it."""

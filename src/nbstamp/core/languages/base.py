@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import ClassVar
 
 from nbstamp.core.errors import UnacceptableParameter
@@ -115,17 +116,12 @@ class Language(ABC):
         """Return the source of the whole parameter cell, in the order of ``parameters``; those in
         ``files`` are read from the file of that name.
 
-        Raises :class:`UnacceptableParameter` for the first name or value that cannot be used.
+        Raises :class:`UnacceptableParameter` for the first name that cannot be used, or else for
+        the first value.
         """
+        self._require_names(tuple(parameters))
         lines: list[str] = []
         for name, value in parameters.items():
-            if problem := self.name_problem(name):
-                raise UnacceptableParameter(
-                    name,
-                    f"“{printable(name)}” cannot be a variable in {self.title}: {problem.reason}"
-                    + (f" “{problem.suggestion}” would do." if problem.suggestion else ""),
-                    suggestion=problem.suggestion,
-                )
             try:
                 if files and name in files:
                     lines.append(self.reading(name, value, files[name]))
@@ -135,6 +131,20 @@ class Language(ABC):
                 raise UnacceptableParameter(
                     name, f"The value of “{name}” cannot be a value in {self.title}: {err}"
                 ) from None
-        source = "\n".join(lines)
-        needed = [line for mentioned, line in self.imports if mentioned in source]
-        return "\n".join([f"{self.comment} Parameters", *dict.fromkeys(needed), *lines])
+        if self.imports:
+            source = "\n".join(lines)
+            needed = [line for mentioned, line in self.imports if mentioned in source]
+            lines = [*dict.fromkeys(needed), *lines]
+        return "\n".join([f"{self.comment} Parameters", *lines])
+
+    @lru_cache(1000)  # noqa: B019  a language lives as long as the process
+    def _require_names(self, names: tuple[str, ...]) -> None:
+        # kept, because portals send the same names again and again
+        for name in names:
+            if problem := self.name_problem(name):
+                raise UnacceptableParameter(
+                    name,
+                    f"“{printable(name)}” cannot be a variable in {self.title}: {problem.reason}"
+                    + (f" “{problem.suggestion}” would do." if problem.suggestion else ""),
+                    suggestion=problem.suggestion,
+                )

@@ -7,8 +7,10 @@ finished literals, and this module decides where the lines end.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from itertools import accumulate
+from typing import NamedTuple
 
 from nbstamp.core.parameters import Json
 
@@ -19,8 +21,7 @@ SHORT = 24
 STEP = "    "
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
+class Group(NamedTuple):
     """Something in brackets; blanks inside them are for one line alone."""
 
     opening: str
@@ -42,7 +43,7 @@ Node = str | Group
 
 def is_table(value: Json) -> bool:
     """True for two or more rows of equal length without anything nested: one row per line."""
-    if not isinstance(value, list) or len(value) < 2:
+    if not isinstance(value, list) or len(value) < 2 or not isinstance(value[0], list):
         return False
     rows = [row for row in value if isinstance(row, list)]
     return (
@@ -57,11 +58,13 @@ def around(before: str, node: Node, after: str) -> Node:
     """``node`` between two texts that belong to its first and its last line."""
     if isinstance(node, str):
         return before + node + after
-    return replace(node, opening=before + node.opening, closing=node.closing + after)
+    return node._replace(opening=before + node.opening, closing=node.closing + after)
 
 
 def lay_out(prefix: str, node: Node, suffix: str = "") -> list[str]:
     """The lines of ``prefix node suffix``; the work grows with the source, not with its depth."""
+    if (line := _one_line(node, WIDTH - len(prefix) - len(suffix))) is not None:
+        return [f"{prefix}{line}{suffix}"]
     lines: list[str] = []
     _put(node, lines, prefix, "", suffix, "")
     return lines
@@ -84,12 +87,14 @@ def _one_line(node: Node, room: int) -> str | None:
         return None
     separator = f"{node.separator} "
     left = room - len(node.opening) - len(node.closing)
+    if left < len(node.items) * len(separator) - len(separator):  # the separators alone
+        return None
     pieces: list[str] = []
     for key, item in node.items:
         left -= len(key) + (len(separator) if pieces else 0)
-        if left < 0 or (piece := _one_line(item, left)) is None:
+        piece = item if isinstance(item, str) else _one_line(item, left)
+        if piece is None or (left := left - len(piece)) < 0:
             return None
-        left -= len(piece)
         pieces.append(key + piece)
     return node.opening + separator.join(pieces) + node.closing if left >= 0 else None
 
@@ -117,22 +122,25 @@ def _fill(group: Group, lines: list[str], indent: str) -> bool:
     """Put short literals side by side up to the margin; False when the items are something else."""
     if group.breaks:
         return False
-    literals: list[str] = []
-    for key, item in group.items:
-        if key or not isinstance(item, str) or len(item) > SHORT:
-            return False
-        literals.append(item)
-    room = WIDTH - len(group.continued)
+    literals = [item for key, item in group.items if not key and isinstance(item, str)]
+    if len(literals) < len(group.items) or max(map(len, literals)) > SHORT:
+        return False
     between = f"{group.separator} "
-    last = len(literals) - 1
-    first, width = 0, len(indent)
-    for number, item in enumerate(literals):
-        end = len(group.separator) if number < last or group.trailing else 0
-        if width + len(item) + end > room and number > first:
-            line = indent + between.join(literals[first:number]) + group.separator
-            lines.append(line + group.continued)
-            first, width = number, len(indent)
-        width += len(item) + len(between)
-    line = indent + between.join(literals[first:]) + (group.separator if group.trailing else "")
-    lines.append(line + group.continued)
+    # where each item would begin on one endless line; the last number is where that would end
+    begins = [0, *accumulate(map(len(between).__add__, map(len, literals)))]
+    if not group.trailing:
+        begins[-1] -= len(group.separator)
+    room = WIDTH - len(group.continued) - len(indent) + len(between) - len(group.separator)
+    first = 0
+    while first < len(literals):
+        # as many as end within the room, and at least one
+        end = max(first + 1, bisect_right(begins, begins[first] + room) - 1)
+        last = end == len(literals)
+        lines.append(
+            indent
+            + between.join(literals[first:end])
+            + (group.separator if group.trailing or not last else "")
+            + group.continued
+        )
+        first = end
     return True

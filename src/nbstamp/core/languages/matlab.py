@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import replace
 from itertools import groupby
 from typing import ClassVar
 
@@ -155,7 +154,7 @@ class Matlab(Language):
             node = self._node(item)
             if isinstance(node, Group) and node.opening == "{":
                 # a cell array would make an array of structs
-                node = replace(node, opening="{{", closing="}}")
+                node = node._replace(opening="{{", closing="}}")
             items.append((f"{self.quote}{key}{self.quote}, ", node))
         return _group("struct(", items, ")")
 

@@ -52,7 +52,7 @@ class Names:
             return "it is empty."
         if not self.grammar(name):
             return self.rule
-        if unicodedata.normalize("NFKC", name) != name:
+        if not name.isascii() and unicodedata.normalize("NFKC", name) != name:
             # two that look alike would be one variable, or two
             return "it has a letter that stands for another one (Unicode NFKC)."
         if name in self.words:

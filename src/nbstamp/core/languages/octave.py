@@ -84,4 +84,4 @@ def _dense(node: Node) -> Node:
             size += length + 2
     if line:
         items.append(("", line))
-    return replace(node, items=items)
+    return node._replace(items=items)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import builtins
 import keyword
+from itertools import repeat
 
 from nbstamp.core.languages.base import Language, Meaning
 from nbstamp.core.languages.layout import Group, Node, is_table, lay_out
@@ -79,15 +80,20 @@ def _escape(character: str) -> str:
     return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
+_PLAIN = frozenset((type(None), bool, int, float))
+"""Types whose ``repr`` is their literal, and exact."""
+
+
 def _node(value: Json) -> Node:
-    if isinstance(value, list):
-        items = [("", _node(item)) for item in value]
-        return Group("[", items, "]", breaks=is_table(value))
-    if isinstance(value, dict):
-        return Group("{", [(f"{_text(key)}: ", _node(item)) for key, item in value.items()], "}")
     if isinstance(value, str):
         if pieces := lines(value):  # neighbouring texts in parentheses are one text
             texts = [("", _text(line)) for line in pieces]
             return Group("(", texts, ")", separator="", breaks=True)
         return _text(value)
-    return repr(value)  # None, True, integers and floats: repr is their literal, and exact
+    if isinstance(value, dict):
+        return Group("{", [(f"{_text(key)}: ", _node(item)) for key, item in value.items()], "}")
+    if isinstance(value, list):
+        plain = _PLAIN.issuperset(map(type, value))
+        nodes = map(repr, value) if plain else map(_node, value)
+        return Group("[", list(zip(repeat(""), nodes)), "]", breaks=is_table(value))
+    return repr(value)

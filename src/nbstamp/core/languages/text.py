@@ -19,8 +19,12 @@ _LINES = re.compile(r"[^\n]*\n|[^\n]+")
 def quoted(text: str, quote: str, escapes: Mapping[str, str], escape: Callable[[str], str]) -> str:
     """``text`` between ``quote``: ``escapes`` for the characters that it names, ``escape`` for
     every other one that is not printable."""
-    if text.isprintable() and not any(character in text for character in escapes):
-        return f"{quote}{text}{quote}"
+    if text.isprintable():
+        for character in escapes:
+            if character in text:
+                break
+        else:
+            return f"{quote}{text}{quote}"
     written = (escapes.get(c) or (c if c.isprintable() else escape(c)) for c in text)
     return f"{quote}{''.join(written)}{quote}"
 
