@@ -33,9 +33,10 @@ import nbformat
 from papermill.iorw import load_notebook_node, write_ipynb
 from papermill.parameterize import parameterize_notebook
 
+from nbstamp.core.forms import read_form
 from nbstamp.core.instance import Instance, Origin, stamp
 from nbstamp.core.languages.python import Python
-from nbstamp.core.parameters import Limits, read_form, read_parameters
+from nbstamp.core.parameters import Limits, read_parameters
 from nbstamp.core.template import Template, index
 
 SIZES = (10_000, 100_000, 1_000_000, 10_000_000, 50_000_000)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import Browser, BrowserContext, sync_playwright
 
 from hubs import Hub, LaunchHub, running_hub
 from support import SENT, TOKENS, Launch, Site, missing_tool, notebook, secrets_in, start
@@ -104,6 +105,26 @@ def chromium() -> str:
     """The path of Debian's Chromium."""
     found = shutil.which("chromium") or shutil.which("chromium-browser")
     return found or missing_tool("chromium")
+
+
+@pytest.fixture(scope="module")
+def browser(chromium: str) -> Iterator[Browser]:
+    """A running Chromium. Not for longer than a module: where it runs, no event loop can."""
+    options = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=options)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    """A browser that knows nobody yet."""
+    context = browser.new_context()
+    context.set_default_timeout(60_000)
+    yield context
+    TOKENS.update(c["value"] for c in context.cookies() if c["name"].startswith("nbstamp"))
+    context.close()
 
 
 @pytest.fixture

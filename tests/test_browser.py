@@ -18,9 +18,7 @@ import nbclient
 import nbformat
 import psutil
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
-
-OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+from playwright.sync_api import Browser, BrowserContext, Page
 
 
 @dataclass
@@ -70,22 +68,6 @@ def saving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     for running in demo(folder, "--storage=folder", "--save", str(folder / "saved")):
         running.saved = folder / "saved"
         yield running
-
-
-@pytest.fixture(scope="module")
-def browser(chromium: str) -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=OPTIONS)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def context(browser: Browser) -> Iterator[BrowserContext]:
-    context = browser.new_context()
-    context.set_default_timeout(30_000)
-    yield context
-    context.close()
 
 
 @pytest.fixture

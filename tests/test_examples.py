@@ -16,10 +16,11 @@ from starlette.testclient import TestClient
 import nbstamp.cli.demo
 from nbstamp.cli.demo.objects import example_objects
 from nbstamp.cli.demo.portal import buttons, compact, portal
+from nbstamp.core.forms import read_form
 from nbstamp.core.instance import Origin, stamp
 from nbstamp.core.languages.python import Python
 from nbstamp.core.naming import fill, placeholders
-from nbstamp.core.parameters import Limits, Parameters, read_form, read_parameters
+from nbstamp.core.parameters import Limits, Parameters, read_parameters
 from nbstamp.core.template import index
 from support import forms
 

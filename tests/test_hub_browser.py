@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from hubs import (
     PASSWORD,
@@ -23,10 +23,9 @@ from hubs import (
     running_hub,
     start_service,
 )
-from support import SENT, TOKENS, stamped
+from support import SENT, stamped
 
 PLAIN = "sem/plain.ipynb"
-OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 SIZES = {"1 kB": 1_000, "1.2 MB": 1_200_000, "4.9 MB": 4_900_000}
 """Bodies, of which the last does not fit into session storage together with its quotes."""
 
@@ -40,23 +39,6 @@ def facility(
     users = ["anna", "ben", *(f"user{number}" for number in range(20))]
     with running_facility("browser", *arguments, folder=folder, logs=logs, users=users) as facility:
         yield facility
-
-
-@pytest.fixture(scope="module")
-def browser(chromium: str) -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=OPTIONS)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def context(browser: Browser) -> Iterator[BrowserContext]:
-    context = browser.new_context()
-    context.set_default_timeout(60_000)
-    yield context
-    TOKENS.update(c["value"] for c in context.cookies() if c["name"].startswith("nbstamp"))
-    context.close()
 
 
 class Portal(http.server.BaseHTTPRequestHandler):

@@ -17,7 +17,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import httpx2
 import pytest
-from playwright.sync_api import Browser, Page, TimeoutError, sync_playwright
+from playwright.sync_api import Browser, Page, TimeoutError
 
 from firefox import running_firefox
 from hubs import (
@@ -34,7 +34,6 @@ from hubs import (
 from relays import nginx
 from support import Site, create_form, forms, notebook, stamped, start
 
-OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 NAME = "Fe3O4 50 % #1 größe?"
 PATH = "lab/Analysis_{sample_name}.ipynb"
 
@@ -247,14 +246,6 @@ def any_hub(request: pytest.FixtureRequest) -> Hub:
         return oldest
     newest: tuple[Hub, Site] = request.getfixturevalue("hub_and_site")
     return newest[0]
-
-
-@pytest.fixture(scope="module")
-def browser(chromium: str) -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=OPTIONS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

@@ -9,13 +9,13 @@ from urllib.parse import quote
 
 import httpx2
 import pytest
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import BrowserContext
 
 import racing
 from accounts import needs_root, with_accounts
 from hubs import SCOPES, LaunchHub, external_service
 from support import Launch, notebook, stamped
-from test_hub_creation import OPTIONS, run_in_lab, sign_in
+from test_hub_creation import run_in_lab, sign_in
 
 pytestmark = needs_root
 
@@ -36,7 +36,7 @@ def folder() -> Iterator[Path]:
 
 
 def test_a_notebook_in_a_home_is_the_users_opens_in_their_lab_and_can_be_saved(
-    launch_hub: LaunchHub, launch: Launch, folder: Path, chromium: str
+    launch_hub: LaunchHub, launch: Launch, folder: Path, context: BrowserContext
 ) -> None:
     accounts = with_accounts(folder, {"anna": ANNA, "web": SERVER})
     template = folder / "templates" / "sem" / "Analysis_{sample_name}.ipynb"
@@ -71,16 +71,14 @@ def test_a_notebook_in_a_home_is_the_users_opens_in_their_lab_and_can_be_saved(
     assert (made.stat().st_uid, made.stat().st_gid) == (ANNA, ANNA)
     assert stamped(made.read_text()) == {"sample_name": NAME, "temperature": 20.5}
     assert not hub.ready("anna")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=OPTIONS)
-        page = browser.new_page()
-        page.set_default_timeout(90_000)
-        page.goto(answer.json()["url"])  # the server does not run yet
-        sign_in(page, "anna")
-        page.wait_for_url("**/lab/tree/**")
-        run_in_lab(page, f"{len(NAME)} 21.5")
-        page.keyboard.press("Control+s")
-        browser.close()
+    page = context.new_page()
+    page.set_default_timeout(90_000)
+    page.goto(answer.json()["url"])  # the server does not run yet
+    sign_in(page, "anna")
+    page.wait_for_url("**/lab/tree/**")
+    run_in_lab(page, f"{len(NAME)} 21.5")
+    page.keyboard.press("Control+s")
+    page.close()
     assert hub.ready("anna")
     _saved_by_the_users_server(hub.url, hub.token("anna", SCOPES), made)
     assert made.stat().st_uid == ANNA

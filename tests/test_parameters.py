@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nbstamp.core.errors import MalformedRequest, TooLarge, Unacceptable, UnacceptableParameter
+from nbstamp.core.forms import read_form
 from nbstamp.core.parameters import (
     Json,
     Limits,
@@ -21,7 +22,6 @@ from nbstamp.core.parameters import (
     json_type,
     language_text,
     printable,
-    read_form,
     read_json,
     read_parameters,
 )

@@ -455,6 +455,8 @@ def test_the_broker_loads_the_standard_library_and_little_of_ours() -> None:
     assert {name.split(".")[1] for name in ours if "." in name} == {"core", "storage"}
     assert "nbstamp.storage.shared" not in ours
     assert {name.partition(".")[0] for name in found - ours} <= sys.stdlib_module_names
+    # every child copies what is loaded
+    assert not found & {"asyncio", "dataclasses", "inspect", "threading", "urllib.parse"}
 
 
 def test_the_broker_keeps_only_the_rights_that_it_needs(running: SharedStorage) -> None:

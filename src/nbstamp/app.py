@@ -268,7 +268,7 @@ class Limits(Configurable):
 
     def checked(self) -> CoreLimits:
         """The same as the core has it."""
-        return CoreLimits(**{name: getattr(self, name) for name in CoreLimits.__dataclass_fields__})
+        return CoreLimits(**{name: getattr(self, name) for name in CoreLimits._fields})
 
 
 @dataclass(frozen=True)

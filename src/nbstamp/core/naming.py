@@ -11,8 +11,8 @@ import hashlib
 import re
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from nbstamp.core.errors import UnacceptableFileName
 from nbstamp.core.parameters import Json, json_type, language_text, printable
@@ -24,8 +24,7 @@ DEEPEST = 20
 """Levels of a typed folder: each one may have to be made."""
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(NamedTuple):
     """Where a notebook is to go, relative to the storage's own root."""
 
     folder: tuple[str, ...]
@@ -75,8 +74,7 @@ def placeholders(name: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(_PLACEHOLDER.findall(name)))
 
 
-@dataclass(frozen=True, slots=True)
-class FilledName:
+class FilledName(NamedTuple):
     """A file name made from a pattern."""
 
     name: str

@@ -1,4 +1,4 @@
-"""Untrusted bytes to checked parameters: strict forms, strict JSON, limits.
+"""Untrusted bytes to checked parameters: strict JSON, limits.
 
 Knows nothing of templates, kernel languages or HTTP. The limits are those of DESIGN section 4;
 every refusal says what was wrong, where, and what would be right.
@@ -11,18 +11,16 @@ import json
 import re
 import sys
 from collections.abc import ItemsView, Iterator, Mapping
-from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import accumulate
-from urllib.parse import unquote_to_bytes
+from typing import NamedTuple
 
 from nbstamp.core.errors import MalformedRequest, TooLarge, Unacceptable, UnacceptableParameter
 
 Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(NamedTuple):
     """What this server is willing to read."""
 
     body: int = 8 * 2**20
@@ -41,13 +39,13 @@ class Limits:
     """Bytes of a template."""
 
 
-@dataclass(frozen=True)
 class Parameters(Mapping[str, Json]):
     """Checked parameters, sorted by name: portals send them in an order of their own
     (SampleDB by the length of the name), and people look for names.
     """
 
-    values_by_name: Mapping[str, Json] = field(default_factory=dict)
+    def __init__(self, values_by_name: Mapping[str, Json] | None = None) -> None:
+        self.values_by_name = values_by_name or {}
 
     def __getitem__(self, name: str) -> Json:
         return self.values_by_name[name]
@@ -91,47 +89,6 @@ class Parameters(Mapping[str, Json]):
 
 
 _CANONICAL = json.JSONEncoder(separators=(",", ":"), sort_keys=True)
-
-
-def read_form(body: bytes, *, fields: int = 100) -> dict[str, str]:
-    """Read an ``application/x-www-form-urlencoded`` body or query (WHATWG URL section 5.1), but
-    strictly: a malformed escape, a byte that is not UTF-8 or a field given twice is an error
-    instead of a guess.
-
-    Raises :class:`MalformedRequest`.
-    """
-    if not body:
-        return {}
-    if _BAD_ESCAPE.search(body):
-        raise MalformedRequest(
-            "The form holds a “%” that is not followed by two hexadecimal digits. "
-            "It may have been cut off on its way."
-        )
-    if body.count(b"&") >= fields:
-        raise MalformedRequest(f"The form has more than {fields} fields; “params” is enough.")
-    form: dict[str, str] = {}
-    for pair in body.split(b"&"):
-        if not pair:
-            continue
-        raw_name, _, raw_value = pair.partition(b"=")
-        name, value = _form_text(raw_name, "a field name"), _form_text(raw_value, "a field")
-        if name in form:
-            raise MalformedRequest(f"The form field “{printable(name)}” was sent twice.")
-        form[name] = value
-    return form
-
-
-_BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
-
-
-def _form_text(raw: bytes, what: str) -> str:
-    decoded = unquote_to_bytes(raw.replace(b"+", b" "))
-    try:
-        return decoded.decode("utf-8")
-    except UnicodeDecodeError as err:
-        raise MalformedRequest(
-            f"The form holds {what} that is not valid UTF-8 (byte {err.start})."
-        ) from None
 
 
 def read_json(text: str | bytes, *, limits: Limits, envelope: int = 0) -> Json:

@@ -13,7 +13,6 @@ import json
 import re
 from codecs import getincrementaldecoder
 from collections.abc import Callable, Container, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from nbstamp.core.parameters import Json, printable
@@ -36,8 +35,7 @@ class NotANotebook(ValueError):
     """The bytes are not a notebook that can be a template; the text says why, for its author."""
 
 
-@dataclass(frozen=True, slots=True)
-class Kernel:
+class Kernel(NamedTuple):
     """What a notebook says about its kernel; every field may be empty."""
 
     name: str = ""
@@ -61,8 +59,7 @@ class Splice(NamedTuple):
     """What JSON needs behind it."""
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class Template:
+class Template(NamedTuple):
     """One notebook, ready to be stamped."""
 
     body: bytes
@@ -90,6 +87,9 @@ class Template:
     """One level of indentation, or None when the file has no line breaks between cells."""
     newline: str
     """Line break of the file: ``\\n`` or ``\\r\\n``."""
+
+    def __repr__(self) -> str:  # not its bytes
+        return f"Template({self.title!r}, {self.size} bytes)"
 
 
 def index(data: bytes) -> Template:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import pwd
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from nbstamp.core.errors import StorageUnavailable
@@ -26,8 +25,7 @@ class Account(NamedTuple):
     home: str
 
 
-@dataclass(frozen=True, slots=True)
-class Accounts:
+class Accounts(NamedTuple):
     """The rules by which a site's accounts are found."""
 
     home: str = ""

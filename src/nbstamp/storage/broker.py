@@ -25,8 +25,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from nbstamp.core.errors import SaveUncertain, StorageUnavailable, TemplatingError
 from nbstamp.core.naming import Target
@@ -44,8 +43,7 @@ WANTED = (*NEEDED, privileges.SETPCAP, privileges.KILL)
 """``SETPCAP`` makes a child's rights fewer still, ``KILL`` ends those that do not answer."""
 
 
-@dataclass(frozen=True, slots=True)
-class Rules:
+class Rules(NamedTuple):
     """What the administrator decided; no request can change it."""
 
     accounts: Accounts
@@ -59,14 +57,13 @@ class Rules:
 
     def dumps(self) -> str:
         """The same as text."""
-        return json.dumps(asdict(self))
+        return json.dumps(self)
 
     @classmethod
     def loads(cls, text: str) -> Rules:
         """The rules that :meth:`dumps` wrote."""
-        given = json.loads(text)
-        accounts, subfolder = Accounts(**given.pop("accounts")), tuple(given.pop("subfolder"))
-        return cls(accounts=accounts, subfolder=subfolder, **given)
+        accounts, subfolder, *others = json.loads(text)
+        return cls(Accounts(*accounts), tuple(subfolder), *others)
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -78,17 +75,17 @@ def main(arguments: Sequence[str]) -> None:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)
         try:
-            _prepare(rules)
+            has = _prepare(rules)
         except (OSError, privileges.RightsLeft) as err:
             control.send(_message({"problem": str(err)}))
             return
         control.send(_message({"ready": True}))
         gc.freeze()  # children need not copy what they never change
-        Broker(control, rules).run()
+        Broker(control, rules, has).run()
 
 
-def _prepare(rules: Rules) -> None:
-    """Keep only the rights that are needed, and try whether they are enough."""
+def _prepare(rules: Rules) -> privileges.Rights:
+    """Keep only the rights that are needed, try whether they are enough, and return them."""
     accounts = rules.accounts
     now = privileges.reduce_to(*WANTED)
     same = now.uids == {accounts.uid} and now.gids == {accounts.gid} and not now.groups
@@ -102,18 +99,19 @@ def _prepare(rules: Rules) -> None:
     reading, writing = os.pipe()
     child = os.fork()
     if not child:
-        _end(writing, lambda: _tried(uid, gid), rules.deadline)
+        _end(writing, lambda: _tried(uid, gid, now), rules.deadline)
     os.close(writing)
     with open(reading, "rb") as pipe:
         problem = json.loads(pipe.read() or '"it ended"')
     os.waitpid(child, 0)
     if problem:
         raise PermissionError(f"it cannot become the user {uid}: {problem}")
+    return now
 
 
-def _tried(uid: int, gid: int) -> str:
+def _tried(uid: int, gid: int, has: privileges.Rights) -> str:
     try:
-        privileges.become(uid, gid, ())
+        privileges.become(uid, gid, (), has)
     except (OSError, privileges.RightsLeft) as err:
         return str(err)
     return ""
@@ -126,29 +124,32 @@ def _message(content: object) -> bytes:
 # --- The broker ---------------------------------------------------------------------------------
 
 
-@dataclass(slots=True)
 class _Act:
     """A child and who waits for it."""
 
-    kind: str
-    """What was asked for."""
-    user: str
-    child: int
-    said: int
-    """Where it says what came of it."""
-    reply: socket.socket
-    deadline: float
-    words: bytearray = field(default_factory=bytearray)
-    ended: bool = False
-    """Its number is nobody's now, or soon: it has closed its end, which it does by ending."""
+    def __init__(
+        self, kind: str, user: str, child: int, said: int, reply: socket.socket, deadline: float
+    ) -> None:
+        self.kind = kind
+        """What was asked for."""
+        self.user = user
+        self.child = child
+        self.said = said
+        """Where it says what came of it."""
+        self.reply = reply
+        self.deadline = deadline
+        self.words = bytearray()
+        self.ended = False
+        """Its number is nobody's now, or soon: it has closed its end, which it does by ending."""
 
 
 class Broker:
     """Takes requests, starts children, and passes on what they say; waits for none of them."""
 
-    def __init__(self, control: socket.socket, rules: Rules) -> None:
+    def __init__(self, control: socket.socket, rules: Rules, has: privileges.Rights) -> None:
         self._control = control
         self._rules = rules
+        self._has = has
         self._acts: dict[int, _Act] = {}
         self._ready = selectors.DefaultSelector()
         self._ready.register(control, selectors.EVENT_READ)
@@ -219,7 +220,12 @@ class Broker:
             raise _busy(f"no child: {os.strerror(err.errno or 0)}") from None
         else:
             if not child:
-                _end(writing, lambda: _act(request, self._rules, *notebook), seconds, notebook)
+                _end(
+                    writing,
+                    lambda: _act(request, self._rules, self._has, *notebook),
+                    seconds,
+                    notebook,
+                )
         finally:
             os.close(writing)
         act = _Act(request["act"], user, child, reading, reply, time.monotonic() + seconds)
@@ -334,14 +340,22 @@ def _close_all_but(*kept: int) -> None:
     for descriptor in sorted(kept):
         os.closerange(low, descriptor)
         low = descriptor + 1
-    os.closerange(low, os.sysconf("SC_OPEN_MAX"))
+    os.closerange(low, _MOST)
 
 
-def _act(request: Mapping[str, Any], rules: Rules, notebook: int | None = None) -> dict[str, Any]:
+_MOST = os.sysconf("SC_OPEN_MAX")
+
+
+def _act(
+    request: Mapping[str, Any],
+    rules: Rules,
+    has: privileges.Rights,
+    notebook: int | None = None,
+) -> dict[str, Any]:
     """Be the user, and do what was asked in their home."""
     account = rules.accounts.find(request["user"])
     try:
-        privileges.become(account.uid, account.gid, account.groups)
+        privileges.become(account.uid, account.gid, account.groups, has)
     except (OSError, privileges.RightsLeft) as err:
         raise StorageUnavailable(
             "This server cannot act for your account. Please ask its administrator. Nothing was "

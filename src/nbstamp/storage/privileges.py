@@ -86,13 +86,13 @@ def reduce_to(*capabilities: int) -> Rights:
     return now
 
 
-def become(uid: int, gid: int, groups: Sequence[int]) -> None:
+def become(uid: int, gid: int, groups: Sequence[int], has: Rights | None = None) -> None:
     """Be this user from now on, with no capability and no way to another user.
 
-    Raises :class:`OSError` when this process may not, and :class:`RightsLeft` when anything is
-    left; in both cases it must end.
+    ``has``: what this process can do, if the caller knows. Raises :class:`OSError` when it may not
+    become the user, and :class:`RightsLeft` when anything is left; in both cases it must end.
     """
-    has = rights()
+    has = has or rights()
     if has.can(SETPCAP):
         _shrink_bounding_set(has.bounding)
     # what is so already needs no right; whether it is so is looked at below in any case

@@ -23,7 +23,7 @@ from nbstamp.core.errors import (
 )
 from nbstamp.core.parameters import Json, check_parameters, json_type, printable, read_json
 from nbstamp.core.user import User
-from nbstamp.identity.base import Identity
+from nbstamp.identity.base import Caller, Identity
 from nbstamp.portals.base import web_origin
 from nbstamp.service import (
     Download,
@@ -73,14 +73,14 @@ class Api:
 
     async def templates(self, request: Request) -> Response:
         """``GET /api/v1/templates``."""
-        await self._user(request)
+        await self._user(caller(request, program=True))
         listing = self._service.listing()
         found = [self._entry(entry) for entry in listing.entries]
         return JSONResponse({"templates": found, "complete": listing.complete})
 
     async def template(self, request: Request) -> Response:
         """``GET /api/v1/templates/<path>``."""
-        await self._user(request)
+        await self._user(caller(request, program=True))
         path = request.path_params["path"]
         template = await self._service.template(path)
         kernel = template.kernel
@@ -99,8 +99,9 @@ class Api:
 
     async def create(self, request: Request) -> Response:
         """``POST /api/v1/notebooks``."""
-        self._require_program(request)
-        user = await self._user(request)
+        sender = caller(request, program=True)
+        self._require_program(request, sender.headers)
+        user = await self._user(sender)
         limits = self._service.rules.limits
         body = await read_body(request, limits.body)
         wish = _wish(_object(read_json(body, limits=limits, envelope=2)), self._service)
@@ -126,8 +127,8 @@ class Api:
         """``GET /api/v1/openapi.json``."""
         return JSONResponse(description() | {"servers": [{"url": self._urls.base.rstrip("/")}]})
 
-    async def _user(self, request: Request) -> User:
-        user = await self._identity.user(caller(request, program=True))
+    async def _user(self, sender: Caller) -> User:
+        user = await self._identity.user(sender)
         if user is None:
             raise NotSignedIn("A token is needed, as “Authorization: token …”.")
         return user
@@ -144,20 +145,20 @@ class Api:
             "url": self._urls.template(entry.path),
         }
 
-    def _require_program(self, request: Request) -> None:
+    def _require_program(self, request: Request, headers: Mapping[str, str]) -> None:
         """Refuse what a page of another site could make a browser send (DESIGN section 6): only
         ``application/json``, for which browsers ask first, and no foreign ``Origin``."""
-        kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        kind = headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind != "application/json":
             raise MalformedRequest(
                 f"The body was sent as “{printable(kind) or 'no content type'}”; "
                 "application/json would be right."
             )
-        origin = request.headers.get("origin")
+        origin = headers.get("origin")
         foreign = origin is not None and not (
             (claimed := web_origin(origin)) and same_host(claimed, request, self._public_origin)
         )
-        if foreign or request.headers.get("sec-fetch-site", "none") not in ("same-origin", "none"):
+        if foreign or headers.get("sec-fetch-site", "none") not in ("same-origin", "none"):
             raise Forbidden("Pages of other sites cannot use this interface.")
 
 

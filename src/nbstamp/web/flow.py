@@ -22,8 +22,9 @@ from nbstamp.core.errors import (
     TooLarge,
     UnacceptableFileName,
 )
+from nbstamp.core.forms import read_form
 from nbstamp.core.naming import Target, typed_name
-from nbstamp.core.parameters import Limits, Parameters, read_form, read_parameters
+from nbstamp.core.parameters import Limits, Parameters, read_parameters
 from nbstamp.core.user import User
 from nbstamp.identity.base import Identity, SigningIn
 from nbstamp.portals.base import Portals
@@ -339,7 +340,7 @@ def _is_bad(check: Any, text: str | None) -> bool:
 
 
 def _sealed(confirmation: Confirmation) -> dict[str, Any]:
-    return asdict(confirmation)
+    return asdict(confirmation) | {"target": confirmation.target._asdict()}
 
 
 def _confirmation(data: Mapping[str, Any]) -> Confirmation:

@@ -14,7 +14,8 @@ from urllib.parse import urlsplit
 from starlette.requests import Request
 
 from nbstamp.core.errors import Forbidden, MalformedRequest, SlowRequest, TooLarge
-from nbstamp.core.parameters import Limits, printable, read_form
+from nbstamp.core.forms import read_form
+from nbstamp.core.parameters import Limits, printable
 from nbstamp.identity.base import Caller
 from nbstamp.portals.base import web_origin
 
@@ -63,7 +64,7 @@ async def read_form_body(request: Request, limits: Limits) -> dict[str, str]:
 
     A page of ours sends the parameters as ASCII JSON, which may take up to twice the bytes that
     the portal sent, so twice the limit is read; :func:`check_arriving` holds a portal to it.
-    Raises the errors of :func:`read_body` and :func:`~nbstamp.core.parameters.read_form`.
+    Raises the errors of :func:`read_body` and :func:`~nbstamp.core.forms.read_form`.
     """
     kind, _, options = request.headers.get("content-type", "").partition(";")
     if kind.strip().lower() != FORM:
