@@ -92,8 +92,8 @@ _CANONICAL = json.JSONEncoder(separators=(",", ":"), sort_keys=True)
 
 
 def read_json(text: str | bytes, *, limits: Limits, envelope: int = 0) -> Json:
-    """Read one JSON text (RFC 8259) strictly: no NaN or Infinity, no number that overflows, no
-    duplicate key, no lone surrogate, nothing deeper or longer than ``limits`` allow.
+    """Read one JSON text (RFC 8259) strictly: no NaN or Infinity, no number that a float cannot
+    hold, no duplicate key, no lone surrogate, nothing deeper or longer than ``limits`` allow.
 
     ``envelope`` is the number of levels that a surrounding document adds to the depth.
     Raises :class:`MalformedRequest`.
@@ -158,13 +158,20 @@ def _refuse_constant(name: str) -> Json:
     raise MalformedRequest(f"{name} is not a JSON value (RFC 8259 section 6); null would be.")
 
 
-def _finite(digits: str) -> float:
+def _float(digits: str) -> float:
     number = float(digits)
     if number in (float("inf"), float("-inf")):
         raise MalformedRequest(
             f"The number {digits[:40]} is too large for a floating point number."
         )
+    if not number and _NOT_ZERO.match(digits):
+        raise MalformedRequest(
+            f"The number {digits[:40]} is too small for a floating point number: it would become 0."
+        )
     return number
+
+
+_NOT_ZERO = re.compile(r"[-0.]*[1-9]")
 
 
 def _careful_decoder(digits: int) -> json.JSONDecoder:
@@ -182,7 +189,7 @@ def _careful_decoder(digits: int) -> json.JSONDecoder:
     return json.JSONDecoder(
         object_pairs_hook=_unique,
         parse_constant=_refuse_constant,
-        parse_float=_finite,
+        parse_float=_float,
         parse_int=integer,
     )
 
@@ -190,8 +197,8 @@ def _careful_decoder(digits: int) -> json.JSONDecoder:
 _DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_refuse_constant)
 _MANY = 200
 _MANY_DIGITS = re.compile(f"[0-9]{{{_MANY}}}")
-_LARGE_EXPONENT = re.compile("[eE][+0-9][0-9]{2}")
-# a number that overflows (above 1e308) has the one or the other
+_LARGE_EXPONENT = re.compile("[eE][-+]?[0-9]{3}")
+# a number that a float cannot hold (above 1e308, below 1e-324) has the one or the other
 
 
 def _refuse_surrogates(value: Json) -> None:
