@@ -206,7 +206,7 @@ class Frame:
     ) -> None:
         self._app = app
         self._failed = failed
-        self._static = urls("static")
+        self._static = urls("static", "")
         self._hosts = frozenset(host.lower() for host in hosts)
 
     @property
