@@ -459,6 +459,15 @@ def test_the_broker_loads_the_standard_library_and_little_of_ours() -> None:
     assert not found & {"asyncio", "dataclasses", "inspect", "threading", "urllib.parse"}
 
 
+def test_nothing_is_left_of_what_the_broker_has_rehearsed(running: SharedStorage) -> None:
+    assert running.problems() == []  # it has come so far as to answer
+    number = broker_of(running)
+    opened = [os.readlink(each) for each in Path(f"/proc/{number}/fd").iterdir()]
+    assert not [each for each in opened if "rehearsal" in each or "/dev/shm" in each]
+    assert "rehearsal" not in Path(f"/proc/{number}/maps").read_text()
+    assert not list(Path("/dev/shm").glob(f".nbstamp-{number}-*"))
+
+
 def test_the_broker_keeps_only_the_rights_that_it_needs(running: SharedStorage) -> None:
     rights = privileges.rights(broker_of(running))
     wanted = sum(1 << each for each in broker.WANTED)
