@@ -19,9 +19,9 @@ from pathlib import Path
 
 import pytest
 
-from nbstamp.catalogue import tree
+from nbstamp.catalogue import folders, tree
 from nbstamp.catalogue.base import Entry
-from nbstamp.catalogue.folders import MOMENT, FolderCatalogue
+from nbstamp.catalogue.folders import FolderCatalogue
 from nbstamp.catalogue.near import Near
 from nbstamp.core.errors import BrokenTemplate, UnknownTemplate
 from nbstamp.core.parameters import Limits
@@ -237,14 +237,17 @@ def test_a_template_is_always_as_it_is_on_disk(tmp_path: Path) -> None:
     assert paths(made) == []
 
 
-def test_a_look_is_good_for_all_who_ask_within_a_moment(tmp_path: Path) -> None:
+def test_a_look_is_good_for_all_who_ask_within_a_moment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(folders, "MOMENT", 60.0)
     write(tmp_path, "a.ipynb", titled("One"))
     made = scanned(tmp_path)
     assert made.recent("a.ipynb") is None  # nobody has asked for it
     assert made.recent("b.ipynb") is None
     template = made.get("a.ipynb")
     assert made.recent("a.ipynb") is template
-    time.sleep(1.1 * MOMENT)
+    monkeypatch.setattr(folders, "MOMENT", 0.0)
     assert made.recent("a.ipynb") is None
 
 
