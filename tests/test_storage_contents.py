@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import os
 import shutil
@@ -19,7 +20,7 @@ import nbformat
 import psutil
 import pytest
 
-from between import Action, Between, Cut, Reply, Slow
+from between import Action, Between, Cut, Reply, Rule, Slow
 from creating import instance
 from hubs import SCOPES, Hub, running_hub
 from nbstamp.core.errors import (
@@ -182,6 +183,47 @@ def test_a_fault_leads_to_a_notebook_or_to_words_and_the_next_try_to_one(
     again = save(storage, anna)
     assert isinstance(again, Saved)
     assert [again.target.path] == notebooks(home)
+
+
+def vanishing(number: int) -> Rule:
+    """What Jupyter answers to the listing of this number, when a file of the folder is renamed or
+    deleted in the middle of it."""
+    listings = itertools.count()
+
+    def rule(method: str, path: str) -> Action:
+        if "type=directory&content=1" in path and next(listings) == number:
+            said = b'{"message": "No such file or directory: notebooks/Untitled.ipynb"}'
+            return Reply(404, said, "application/json")
+        return None
+
+    return rule
+
+
+@only_6
+def test_a_file_that_vanishes_during_a_listing_changes_nothing(
+    storage: ContentsStorage, anna: User, home: Path, between: Between
+) -> None:
+    path = TARGET.path
+    for number in range(3):
+        between.rule = vanishing(number)
+        saved = save(storage, anna, f"creation-{number}")
+        assert isinstance(saved, Saved)
+        assert saved.target.path in notebooks(home)
+        between.rule = vanishing(0)
+        assert asyncio.run(storage.describe(anna, TARGET, lambda provenance: False)).taken
+    assert path in notebooks(home)
+    assert len(notebooks(home)) == 3
+
+
+@only_6
+def test_a_folder_whose_listing_never_ends_is_said(
+    storage: ContentsStorage, anna: User, home: Path, between: Between
+) -> None:
+    save(storage, anna)
+    between.always("type=directory&content=1", Reply(404, b"{}", "application/json"))
+    with pytest.raises(StorageUnavailable, match="Nothing was created"):
+        save(storage, anna, "creation-2")
+    assert notebooks(home) == [TARGET.path]
 
 
 DATA_CUTS = {

@@ -50,6 +50,8 @@ CHECK = 1.5
 """Seconds for looking at what is there when the time for everything else is over."""
 SLOWEST = 10**6
 """Bytes per second at which a notebook is taken at least."""
+LISTINGS = 10
+"""Times that a folder is looked at from which files vanish."""
 BUSY = 60
 """Seconds until the next try, where a busy server does not say."""
 
@@ -148,9 +150,13 @@ class Server(Peer):
         Raises :class:`NoAnswer`, or an error in words.
         """
         path = _contents("/".join(folder))
-        answer = await self.request("GET", path, "?type=directory&content=1")
-        if answer.status == 404:
-            return None
+        for _ in range(LISTINGS):
+            answer = await self.request("GET", path, "?type=directory&content=1")
+            if answer.status != 404:
+                break
+            # Jupyter says so, too, when a file vanishes from the folder while it looks
+            if (await self.request("GET", path, "?type=directory&content=0")).status == 404:
+                return None
         if answer.status in (400, 500):
             await self._check_folders(folder)
         entries = answer.body.get("content")
