@@ -453,7 +453,7 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _BAD_NAME = (errno.ENAMETOOLONG, errno.EILSEQ)
 
 
-class _in_words:  # noqa: N801
+class _in_words:  # noqa: N801 - it reads as what it does, like those of contextlib
     """Around calls of the operating system: what they refuse, in words."""
 
     def __init__(self, doing: str) -> None:

@@ -78,9 +78,7 @@ class FolderStorage(Storage):
         return os.path.abspath(os.path.expanduser(path)) if path else ""
 
     async def save(self, user: User, target: Target, instance: Instance) -> Saved:
-        turn = self._turns.get(user.name)
-        if turn is None:
-            self._turns[user.name] = turn = asyncio.Semaphore(self.writes)
+        turn = self._turns.setdefault(user.name, asyncio.Semaphore(self.writes))
         async with turn:
             written = await self._in_thread(partial(self._save, target, instance))
         return Saved(

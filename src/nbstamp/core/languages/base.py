@@ -137,7 +137,7 @@ class Language(ABC):
             lines = [*dict.fromkeys(needed), *lines]
         return "\n".join([f"{self.comment} Parameters", *lines])
 
-    @lru_cache  # noqa: B019  a language lives as long as the process
+    @lru_cache  # noqa: B019 - a language lives as long as the process
     def _require_names(self, names: tuple[str, ...]) -> None:
         # kept, because portals send the same names again and again
         for name in names:
